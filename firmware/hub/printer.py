@@ -1,0 +1,332 @@
+"""The receipt printer: takes a job's bytes off the link, feeds them to the printer at its pace, reads its status.
+
+The hub knows only as much ESC/POS as its own LED needs: Automatic Status Back, and whether the printer answers at all.
+What the bytes of a job mean, and what counts as proof of printing, the bridge knows.
+"""
+
+import asyncio
+import time
+
+from hublink import messages
+from hublink.messages import (
+    NO_JOB,
+    PHASE_ABORTED,
+    PHASE_ENDED,
+    PHASE_NONE,
+    PHASE_PROVEN,
+    PHASE_RECEIVING,
+    PHASE_WRITTEN,
+    PRINTER,
+)
+
+from hub import transport
+
+_ENABLE_ASB = b"\x1d\x61\x0f"  # GS a: drawer, online, error, paper
+_PROBE = b"\x10\x04\x01"  # DLE EOT 1, real time: any printer that has power answers one byte
+_PROBE_MS = 500
+_PROBES_FOR_SILENCE = 2
+_STALL_MS = 1500  # the printer takes nothing and has not said why: a busy one moves within a few hundred ms
+_WRITE_BYTES = 64  # handed to the UART at a time
+_REPLY_BYTES_MAX = 80
+_READ_BYTES = 64
+_CONDITION_UNKNOWN, _CONDITION_ANSWERING, _CONDITION_SILENT = range(3)
+_REASON_POWER, _REASON_REPLACED, _REASON_OVERRUN = 1, 2, 3
+
+
+class Printer:
+    def __init__(self, port, uplink, faults, on_printing):
+        """`port`: the board file's `printer` section. `on_printing()`: a job begins to print."""
+        self._uart = transport.open_uart(port)
+        self._uplink = uplink
+        self._faults = faults
+        self._on_printing = on_printing
+        self._status = StatusReader(self._on_asb, self._on_sign_of_life, self._on_reply)
+        self.asb = None
+        self.condition = _CONDITION_UNKNOWN
+        self._probes_unanswered = 0
+        self._moved_at = time.ticks_ms()
+        self._writing = False
+        self._chunks = []  # of the job, taken from the link and not yet written; the link's credit bounds them
+        self._queries = []
+        self._wake = asyncio.Event()
+        self._writer_task = None
+        self._tell_due = False
+        self._begin(NO_JOB, 0)
+        self.phase = PHASE_NONE
+        uplink.on("job_begin", self._on_job_begin)
+        uplink.on("job_data", self._on_job_data)
+        uplink.on("job_end", self._on_job_end)
+        uplink.on("job_forget", self._on_job_forget)
+        uplink.on("printer_query", self._on_query)
+        uplink.attach(self)
+
+    # -- the link ------------------------------------------------------------------------------------------------
+
+    def link_up(self):
+        self._tell_status()
+        self._tell_job()
+
+    def link_down(self):
+        pass  # what is here goes on printing; the bridge reads from HELLO how far we are
+
+    def link_writable(self, channel):
+        if channel == PRINTER and self._tell_due:
+            self._tell_status()
+            self._tell_job()
+
+    def _on_job_begin(self, job, total_bytes):
+        self._uplink.grant(PRINTER)
+        if self.phase in (PHASE_RECEIVING, PHASE_ENDED):
+            self._abort(_REASON_REPLACED)
+        self._begin(job, total_bytes)
+        self._on_printing()
+        self._tell_job()
+
+    def _on_job_data(self, data):
+        if self.phase != PHASE_RECEIVING:  # of a job that was given up here: the bridge has been told
+            self._uplink.grant(PRINTER)
+        elif self.received_bytes + len(data) > self._total_bytes:
+            self._uplink.grant(PRINTER)
+            self._abort(_REASON_OVERRUN)
+        else:
+            self.received_bytes += len(data)
+            self._chunks.append(data)
+            self._wake.set()
+
+    def _on_job_end(self, job, proof):
+        self._uplink.grant(PRINTER)
+        if self.phase == PHASE_RECEIVING and job == self.job:
+            self._proof = proof
+            self.phase = PHASE_ENDED
+            self._wake.set()
+
+    def _on_job_forget(self, job):
+        self._uplink.grant(PRINTER)
+        if job == self.job and self.phase not in (PHASE_RECEIVING, PHASE_ENDED):
+            self._begin(NO_JOB, 0)
+            self.phase = PHASE_NONE
+
+    def _on_query(self, query):
+        self._uplink.grant(PRINTER)
+        if self.phase not in (PHASE_RECEIVING, PHASE_ENDED) and len(self._queries) < 4:
+            self._queries.append(query)
+            self._wake.set()
+
+    def _begin(self, job, total_bytes):
+        self.job = job
+        self.phase = PHASE_RECEIVING
+        self.received_bytes = 0
+        self.written_bytes = 0
+        self._total_bytes = total_bytes
+        self._proof = b""
+        self._reply = b""
+        self._reason = 0
+
+    def _tell_job(self):
+        told = self.job == NO_JOB or self._uplink.send(
+            "job_status",
+            self.job,
+            self.phase,
+            self._reason,
+            self.received_bytes,
+            self.written_bytes,
+            self._reply,
+        )
+        self._tell_due = not told
+
+    def _tell_status(self):
+        if not self._uplink.send("printer_status", self.condition, self.asb or b"\0\0\0\0"):
+            self._tell_due = True
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    async def write(self, task):
+        """Task: feed the printer. A job given up on is cancelled inside, with what the UART still holds."""
+        while True:
+            self._writer_task = asyncio.create_task(self._feed(task))
+            try:
+                await self._writer_task
+            except asyncio.CancelledError:
+                # The rest of a job must not come out when the printer does: empty the UART as well.
+                self._writing = False
+                self._uart.flush_buffers() if hasattr(self._uart, "flush_buffers") else self._reopen()
+            task.rest()
+
+    async def _feed(self, task):
+        writer = asyncio.StreamWriter(self._uart, {})
+        while True:
+            while self._chunks or self._queries or self.phase == PHASE_ENDED:
+                if self._chunks:
+                    await self._write_chunk(writer, self._chunks[0])
+                    self._chunks.pop(0)
+                    self._uplink.grant(PRINTER)
+                elif self.phase == PHASE_ENDED:
+                    await self._write(writer, self._proof)
+                    self.phase = PHASE_WRITTEN
+                    self._tell_job()
+                else:
+                    await self._write(writer, self._queries.pop(0))
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _write_chunk(self, writer, chunk):
+        for start in range(0, len(chunk), _WRITE_BYTES):
+            piece = chunk[start : start + _WRITE_BYTES]
+            await self._write(writer, piece)
+            self.written_bytes += len(piece)
+
+    async def _write(self, writer, data):
+        self._writing = True
+        writer.write(data)
+        await writer.drain()
+        self._writing = False
+        self._moved_at = time.ticks_ms()
+
+    def _abort(self, reason):
+        """Give the job up; nothing of it that is still here will be printed."""
+        for _ in self._chunks:
+            self._uplink.grant(PRINTER)
+        self._chunks[:] = []
+        self._queries[:] = []
+        self.phase = PHASE_ABORTED
+        self._reason = reason
+        if self._writer_task:
+            self._writer_task.cancel()
+        self._tell_job()
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    async def read(self, task):
+        """Task: what the printer says."""
+        reader = asyncio.StreamReader(self._uart)
+        buffer = bytearray(_READ_BYTES)
+        while True:
+            count = await reader.readinto(buffer)
+            task.work("status")
+            if count:
+                self._status.feed(buffer, count)
+            task.rest()
+
+    def _on_sign_of_life(self):
+        self._probes_unanswered = 0
+        if self.condition != _CONDITION_ANSWERING:
+            self.condition = _CONDITION_ANSWERING
+            self._faults.set("printer_power", False)
+            # It has forgotten all settings if it was without power: ask for its status again.
+            self._queries.append(_ENABLE_ASB)
+            self._wake.set()
+            self._tell_status()
+
+    def _on_asb(self, asb):
+        self._on_sign_of_life()
+        if asb == self.asb:
+            return
+        self.asb = asb
+        self._faults.set("cover_open", bool(asb[0] & 0x20))
+        self._faults.set("cutter", bool(asb[1] & 0x08))
+        self._faults.set("printer_error", bool(asb[1] & 0x24))
+        self._faults.set("paper_end", bool(asb[2] & 0x0C))
+        self._faults.set("paper_near_end", bool(asb[2] & 0x03) and not asb[2] & 0x0C)
+        self._tell_status()
+
+    def _on_reply(self, reply):
+        self._on_sign_of_life()
+        if self.phase == PHASE_WRITTEN and self._proof:
+            self.phase = PHASE_PROVEN
+            self._reply = reply[:_REPLY_BYTES_MAX]
+            self._tell_job()
+        else:
+            self._uplink.send("printer_reply", reply)
+
+    # -- watching ------------------------------------------------------------------------------------------------
+
+    async def watch(self, task):
+        """Task: does the printer still answer? Asked between jobs only; during one, silence must be read from a stall."""
+        while True:
+            task.work("probe")
+            if self._writing:
+                self._judge_stall()
+            elif not self._chunks and self.phase not in (PHASE_RECEIVING, PHASE_ENDED):
+                self._probe()
+            elif self.phase == PHASE_RECEIVING:
+                self._moved_at = time.ticks_ms()  # it is the bridge that we wait for
+            task.rest()
+            await asyncio.sleep_ms(_PROBE_MS)
+
+    def _probe(self):
+        if self._offline():
+            return  # it has told why it is busy, and under DTR/DSR it can't be asked meanwhile
+        if self._probes_unanswered >= _PROBES_FOR_SILENCE:
+            self._fall_silent()
+        else:
+            self._probes_unanswered += 1
+        if self._uart.txdone():
+            self._uart.write(_PROBE)
+
+    def _judge_stall(self):
+        stalled_ms = time.ticks_diff(time.ticks_ms(), self._moved_at)
+        if stalled_ms >= _STALL_MS and not self._offline() and self.condition == _CONDITION_ANSWERING:
+            self._fall_silent()
+
+    def _offline(self):
+        return self.asb is not None and bool(self.asb[0] & 0x08)
+
+    def _fall_silent(self):
+        """No power, or no cable: what it knew of the job is gone."""
+        if self.condition == _CONDITION_SILENT:
+            return
+        self.condition = _CONDITION_SILENT
+        self.asb = None
+        for code in ("cover_open", "cutter", "printer_error", "paper_end", "paper_near_end"):
+            self._faults.set(code, False)
+        self._faults.set("printer_power", True)
+        if self.phase in (PHASE_RECEIVING, PHASE_ENDED, PHASE_WRITTEN):
+            self._abort(_REASON_POWER)
+        self._tell_status()
+
+
+class StatusReader:
+    """Sorts the bytes that a printer sends; manual: "Status transmission", the fixed bits of each kind."""
+
+    def __init__(self, on_asb, on_sign_of_life, on_reply):
+        self._on_asb = on_asb
+        self._on_sign_of_life = on_sign_of_life
+        self._on_reply = on_reply
+        self._asb = bytearray()
+        self._block = bytearray()
+
+    def feed(self, data, length):
+        for index in range(length):
+            self._take(data[index])
+
+    def _take(self, byte):
+        if self._block:
+            self._take_in_block(byte)
+        elif self._asb:
+            self._take_in_asb(byte)
+        elif byte & 0x93 == 0x10:  # first byte of ASB
+            self._asb.append(byte)
+        elif byte & 0x93 == 0x12:  # answer to DLE EOT
+            self._on_sign_of_life()
+        elif byte in (0x37, 0x5F):  # block: process id response, identity; ends with NUL
+            self._block.append(byte)
+        elif byte & 0x90 == 0x00:  # answer to GS r
+            self._on_reply(bytes((byte,)))
+
+    def _take_in_asb(self, byte):
+        if byte & 0x90:  # no second to fourth byte of ASB: a byte was lost
+            self._asb = bytearray()
+            self._take(byte)
+            return
+        self._asb.append(byte)
+        if len(self._asb) == 4:
+            asb = bytes(self._asb)
+            self._asb = bytearray()
+            self._on_asb(asb)
+
+    def _take_in_block(self, byte):
+        self._block.append(byte)
+        if byte == 0 or len(self._block) >= _REPLY_BYTES_MAX:
+            block = bytes(self._block)
+            self._block = bytearray()
+            self._on_reply(block)

@@ -1,0 +1,178 @@
+"""The scanner: finds each barcode in what the UART brings, and keeps it in a ring until the bridge owns it.
+
+A scan ends with CR, LF, CR LF, or 50 ms of silence. Its symbology is the AIM identifier, where the scanner sends it.
+"""
+
+import asyncio
+import time
+
+from hublink.messages import SCAN_CONTINUES, SCAN_HAS_SYMBOLOGY, SCAN_REPEAT, SCANNER
+from machine import Pin
+
+from hub import survival, transport
+
+RING_SCANS = 64
+RING_BYTES = 16_384
+SCAN_BYTES_MAX = 2048
+_PART_BYTES_MAX = 231  # of a scan in one frame: 240 less the message's fixed part
+_IDLE_END_MS = 50
+_REPEAT_MS = 400
+_BANNER_MS = 1000  # what a scanner says within a second of getting power is its banner
+_READ_BYTES = 256
+_SENSE_MS = 250
+_AIM_BYTES = 3
+
+
+class Scanner:
+    def __init__(self, port, uplink, faults, on_scan):
+        """`port`: the board file's `scanner` section. `on_scan()`: one was read."""
+        self._uart = transport.open_uart(port)
+        self._sense = Pin(port["sense"], Pin.IN, Pin.PULL_DOWN) if "sense" in port else None
+        self._uplink = uplink
+        self._faults = faults
+        self._on_scan = on_scan
+        self._pending = bytearray()
+        self._too_long = False
+        self._ring = []  # [sequence, read at, flags, data], oldest first
+        self._ring_bytes = 0
+        self._sent = 0  # how many of the ring were sent in this session
+        self._part_at = 0  # how much of the next one
+        self._last = (b"", 0)
+        self._plugged = True
+        self._powered_at = time.ticks_ms() if survival.reset_cause() == 1 else None
+        self.next_sequence = 1
+        self.dropped_scans = 0
+        uplink.on("scan_taken", self._on_taken)
+        uplink.attach(self)
+
+    @property
+    def oldest_sequence(self):
+        return self._ring[0][0] if self._ring else self.next_sequence
+
+    # -- the link ------------------------------------------------------------------------------------------------
+
+    def link_up(self):
+        self._sent = self._part_at = 0
+        self._send()
+
+    def link_down(self):
+        self._sent = self._part_at = 0
+
+    def link_writable(self, channel):
+        if channel == SCANNER:
+            self._send()
+
+    def _on_taken(self, sequence):
+        """The bridge has journaled it and all before it."""
+        while self._ring and self._ring[0][0] <= sequence:
+            entry = self._ring.pop(0)
+            self._ring_bytes -= len(entry[3])
+            self._sent = max(0, self._sent - 1)
+        self._faults.set("scans_waiting", False)
+        self._send()
+
+    def _send(self):
+        """Send what the bridge has not yet heard in this session; a long scan goes in parts."""
+        while self._sent < len(self._ring):
+            sequence, read_at, flags, data = self._ring[self._sent]
+            part = data[self._part_at : self._part_at + _PART_BYTES_MAX]
+            more = SCAN_CONTINUES if self._part_at + len(part) < len(data) else 0
+            age_ms = max(0, time.ticks_diff(time.ticks_ms(), read_at))
+            if not self._uplink.send("scan", sequence, age_ms, flags | more, part):
+                return
+            self._part_at += len(part)
+            if not more:
+                self._sent += 1
+                self._part_at = 0
+
+    # -- the UART ------------------------------------------------------------------------------------------------
+
+    async def read(self, task):
+        """Task: take scans off the UART."""
+        reader = asyncio.StreamReader(self._uart)
+        buffer = bytearray(_READ_BYTES)
+        while True:
+            count = await reader.readinto(buffer)
+            task.work("scan")
+            if count:
+                self._split(bytes(buffer[:count]))
+            task.rest()
+            if self._pending or self._too_long:
+                await asyncio.sleep_ms(_IDLE_END_MS)
+                if not self._uart.any():
+                    self._finish()
+
+    async def watch(self, task):
+        """Task: is the scanner plugged in? Where the board senses it."""
+        while self._sense is not None:
+            task.work("sense")
+            plugged = bool(self._sense.value())
+            if plugged and not self._plugged:
+                self._powered_at = time.ticks_ms()
+            if plugged != self._plugged:
+                self._plugged = plugged
+                self._pending = bytearray()
+                self._faults.set("scanner_unplugged", not plugged)
+            task.rest()
+            await asyncio.sleep_ms(_SENSE_MS)
+        await asyncio.Event().wait()
+
+    def _split(self, data):
+        data = data.replace(b"\n", b"\r")
+        start = 0
+        while True:
+            found = data.find(b"\r", start)
+            self._extend(data[start:] if found < 0 else data[start:found])
+            if found < 0:
+                return
+            self._finish()
+            start = found + 1
+
+    def _extend(self, data):
+        room = SCAN_BYTES_MAX - len(self._pending)
+        if len(data) > room:
+            self._too_long = True
+        self._pending.extend(data[:room])
+
+    def _finish(self):
+        """The end of a scan, of a banner, of noise, or of nothing."""
+        data = bytes(self._pending)
+        too_long = self._too_long
+        self._pending = bytearray()
+        self._too_long = False
+        now = time.ticks_ms()
+        if too_long:
+            self.dropped_scans += 1
+        elif data and not self._is_banner(now):
+            self._keep(data, now)
+
+    def _is_banner(self, now):
+        if self._powered_at is None:
+            return False
+        if time.ticks_diff(now, self._powered_at) < _BANNER_MS:
+            return True
+        self._powered_at = None
+        return False
+
+    def _keep(self, data, now):
+        flags = SCAN_HAS_SYMBOLOGY if _has_aim_identifier(data) else 0
+        if data == self._last[0] and time.ticks_diff(now, self._last[1]) < _REPEAT_MS:
+            flags |= SCAN_REPEAT
+        self._last = (data, now)
+        if len(self._ring) >= RING_SCANS or self._ring_bytes + len(data) > RING_BYTES:
+            self.dropped_scans += 1
+            self._faults.set("scans_waiting", True)
+            return
+        self._ring.append((self.next_sequence, now, flags, data))
+        self._ring_bytes += len(data)
+        self.next_sequence += 1
+        self._faults.set("scans_waiting", len(self._ring) >= RING_SCANS)
+        self._on_scan()
+        self._send()
+
+
+def _has_aim_identifier(data):
+    """"]", a letter, a letter or digit (ISO/IEC 15424)."""
+    return (
+        len(data) > _AIM_BYTES and data[0] == 0x5D and bytes(data[1:2]).isalpha() and 0x30 <= data[2] <= 0x7A
+    )

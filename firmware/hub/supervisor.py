@@ -1,0 +1,137 @@
+"""The supervisor: runs the tasks, starts failed ones again, and feeds the watchdog only while all of them keep time.
+
+A task works between `work(step)` and `rest()`; while it works it must come to rest within its deadline. A task that
+waits for the world rests. If the whole loop hangs, the witness, a timer's interrupt, leaves a crumb that names the task
+at work, and the watchdog, unfed, resets the chip.
+"""
+
+import asyncio
+import sys
+import time
+
+import machine
+
+from hub import survival
+
+_CHECK_MS = 250
+_WITNESS_MS = 500
+_HANG_MS = 1500
+_SETTLED_MS = 60_000
+_BACK_OFF_FIRST_MS, _BACK_OFF_MAX_MS = 100, 5000
+_FAILURES_FOR_RESET = 5  # within a minute
+_TRACEBACK_BYTES_MAX = 200
+
+
+class Task:
+    """One task's account with the supervisor."""
+
+    def __init__(self, supervisor, name, run, deadline_ms):
+        self.name = name
+        self.run = run
+        self.deadline_ms = deadline_ms
+        self.step = None
+        self.failures = 0
+        self._supervisor = supervisor
+        self._since = 0
+
+    def work(self, step):
+        """From here to `rest` the deadline counts. `step` is a short word for the crumb."""
+        self.step = step
+        self._since = time.ticks_ms()
+        self._supervisor.at_work = self
+
+    def rest(self):
+        self.step = None
+
+    def overdue(self, now):
+        return self.step is not None and time.ticks_diff(now, self._since) > self.deadline_ms
+
+
+class Supervisor:
+    def __init__(self, watchdog_ms, on_failure):
+        """`on_failure(name, traceback)`: a task died of an exception and will be started again."""
+        self.at_work = None
+        self._tasks = []
+        self._on_failure = on_failure
+        self._started_at = time.ticks_ms()
+        self._loop_seen_at = self._started_at
+        self._settled = False
+        self._condemned = False
+        self._watchdog = machine.WDT(timeout=watchdog_ms)
+        self._witness = machine.Timer(-1)
+        self._witness.init(mode=machine.Timer.PERIODIC, period=_WITNESS_MS, callback=self._look)
+
+    def add(self, name, run, deadline_ms=1000):
+        """Register a task: `run(task)` is an async function that never returns in good health."""
+        task = Task(self, name, run, deadline_ms)
+        self._tasks.append(task)
+        return task
+
+    async def run(self):
+        """Run all tasks, for ever."""
+        for task in self._tasks:
+            asyncio.create_task(self._keep(task))
+        while True:
+            now = time.ticks_ms()
+            self._loop_seen_at = now
+            late = [task for task in self._tasks if task.overdue(now)]
+            if late:
+                self._condemn("late:%s:%s" % (late[0].name, late[0].step))
+            if not self._condemned:
+                self._watchdog.feed()
+            if not self._settled and time.ticks_diff(now, self._started_at) > _SETTLED_MS:
+                self._settled = True
+                survival.has_settled()
+            await asyncio.sleep_ms(_CHECK_MS)
+
+    async def _keep(self, task):
+        """Run a task; if it dies, say so and start it again, later each time; if it keeps dying, reset."""
+        back_off_ms = _BACK_OFF_FIRST_MS
+        failures_since = time.ticks_ms()
+        while True:
+            try:
+                await task.run(task)
+                raise RuntimeError("task ended")
+            except Exception as error:
+                task.rest()
+                self._on_failure(task.name, _traceback(error))
+            if time.ticks_diff(time.ticks_ms(), failures_since) > _SETTLED_MS:
+                failures_since = time.ticks_ms()
+                task.failures = 0
+                back_off_ms = _BACK_OFF_FIRST_MS
+            task.failures += 1
+            if task.failures >= _FAILURES_FOR_RESET:
+                reset("failing:%s" % task.name)
+            await asyncio.sleep_ms(back_off_ms)
+            back_off_ms = min(back_off_ms * 2, _BACK_OFF_MAX_MS)
+
+    def _look(self, _timer):
+        """The witness: runs as an interrupt, also when the loop hangs."""
+        if time.ticks_diff(time.ticks_ms(), self._loop_seen_at) > _HANG_MS and not self._condemned:
+            task = self.at_work
+            if task is None or task.step is None:
+                self._condemn("hang:?:?")
+            else:
+                self._condemn("hang:%s:%s" % (task.name, task.step))
+
+    def _condemn(self, crumb):
+        """Leave the crumb and stop feeding: the watchdog does the rest."""
+        if not self._condemned:
+            self._condemned = True
+            uptime_s = time.ticks_diff(time.ticks_ms(), self._started_at) // 1000
+            survival.leave_crumb("%s:%ds" % (crumb, uptime_s))
+
+
+def reset(why):
+    """Reset on purpose, leaving the reason for the next life."""
+    survival.leave_crumb("reset:" + why)
+    machine.reset()
+
+
+def _traceback(error):
+    """The last lines of an exception's traceback, as text."""
+    import io
+
+    text = io.StringIO()
+    sys.print_exception(error, text)
+    return text.getvalue()[-_TRACEBACK_BYTES_MAX:]

@@ -1,0 +1,52 @@
+"""The faults as they travel on the link and show on the LED; the sentences for people are in host_bridge/watch.
+
+A fault's number is for ever. Blinks: how often a one-colour LED flashes for it before it pauses.
+"""
+
+ERROR, WARNING, NOTICE = "error", "warning", "notice"
+
+# number, code, device, severity, blinks
+FAULTS = (
+    # A clerk can mend these.
+    (1, "paper_end", "printer", ERROR, 2),
+    (2, "cover_open", "printer", ERROR, 3),
+    (3, "cutter", "printer", ERROR, 4),
+    (4, "printer_power", "printer", ERROR, 5),
+    (5, "scanner_unplugged", "scanner", ERROR, 6),
+    (6, "drawer_stuck", "drawer", ERROR, 7),
+    (7, "paper_near_end", "printer", WARNING, 2),
+    (8, "scans_waiting", "scanner", WARNING, 6),
+    (9, "drawer_left_open", "drawer", NOTICE, 7),
+    # These want a technician.
+    (20, "printer_error", "printer", ERROR, 8),
+    (21, "safe_mode", "hub", ERROR, 9),
+    (22, "task_failed", "hub", WARNING, 9),
+    (23, "board_file", "hub", ERROR, 10),
+    # What the bridge finds out and tells the hub.
+    (40, "journal_full", "bridge", ERROR, 11),
+    (41, "job_unconfirmed", "printer", WARNING, 3),
+    # The link itself: the bridge's side of it, never sent; the hub shows "waiting".
+    (60, "port_missing", "link", ERROR, 1),
+    (61, "port_busy", "link", ERROR, 1),
+    (62, "permission_denied", "link", ERROR, 1),
+    (63, "hub_silent", "link", ERROR, 1),
+    (64, "checksum_errors", "link", ERROR, 1),
+    (65, "hub_at_prompt", "link", ERROR, 1),
+    (66, "firmware_too_old", "link", ERROR, 1),
+    (67, "bridge_too_old", "link", ERROR, 1),
+    (68, "link_error", "link", ERROR, 1),
+)
+
+NUMBER_OF = {entry[1]: entry[0] for entry in FAULTS}
+BY_NUMBER = {entry[0]: entry for entry in FAULTS}
+_RANK = {ERROR: 0, WARNING: 1, NOTICE: 2}
+
+
+def worst(numbers):
+    """The fault to show of several: the most severe, then the lowest number; 0 if there is none (or only unknown ones)."""
+    best, best_rank = 0, (9, 0)
+    for number in numbers:
+        entry = BY_NUMBER.get(number)
+        if entry and (_RANK[entry[3]], number) < best_rank:
+            best, best_rank = number, (_RANK[entry[3]], number)
+    return best

@@ -1,0 +1,561 @@
+"""One life of the link between a HELLO and its loss, seen from either side.
+
+Theory of operation
+-------------------
+The hub says HELLO every 500 ms until a bridge answers OPEN with the HELLO's nonce; the OPEN's session number is then in
+every frame, and frames of any other session are dropped. Data frames carry one message each and are numbered; the
+receiver takes them in order only, acknowledges cumulatively, and asks once for each gap (NAK); the sender goes back to
+the first unacknowledged frame (go-back-N). Every channel but control has credit: how many messages the receiver will
+take since the session began. What to send next is chosen when it can be sent, strictly by channel.
+
+A session is never resumed. What must survive its loss is kept by the channels themselves (journal, scan ring, the
+printer's cursor in HELLO) and settled again when the next session begins; see docs/decisions/0002.
+
+    state      hub                                bridge
+    IDLE       not started                        not started
+    OPENING    HELLO beacon                       waits for HELLO, answers OPEN
+    UP         session                            session
+    DOWN       (goes to OPENING at once)          over: this object is done
+
+Times are milliseconds on any clock, modulo 2**30 as MicroPython's ticks are.
+"""
+
+import struct
+
+from hublink import frame, hello as hello_codec, messages
+from hublink.frame import ACK, CLOSE, DATA, HELLO, NAK, OPEN, PING, PONG
+
+HUB = "hub"
+BRIDGE = "bridge"
+IDLE, OPENING, UP, DOWN = "idle", "opening", "up", "down"
+
+TICKS_MASK = 0x3FFFFFFF
+_TICKS_HALF = 0x20000000
+QUEUE_MESSAGES = 16  # waiting to be sent, a channel
+CREDIT_MESSAGES = b"\x10\x04\x08\x08\x08\x08"  # a channel, at the start of a session; control's is never charged
+EVENTS_MAX = 128  # more than all credit together, so it can't run over while credit is respected
+TRACE_FRAMES = 100  # each way
+_CHANNELS = 6
+_CONTROL_BURST = 16  # control messages taken in ahead of the owner
+_PING = "<I"
+_PONG = "<II"
+_NO_SESSION = 0
+
+
+def elapsed_ms(now, then):
+    """Milliseconds from `then` to `now`, 0 where the clock stepped back."""
+    span = (now - then) & TICKS_MASK
+    return span if span < _TICKS_HALF else 0
+
+
+class Link:
+    """See the module's text. `role` is HUB or BRIDGE.
+
+    `hello` (hub): a function returning the dict for HELLO. `session` (bridge): a random number 1…65535.
+    `held`: channels whose credit the owner grants itself, with `grant`; on the others reading an event grants it.
+    """
+
+    def __init__(self, role, profile, hello=None, session=_NO_SESSION, held=(), trace_frames=TRACE_FRAMES):
+        self.role = role
+        self.profile = profile
+        self.state = IDLE
+        self.peer = None  # the other side's HELLO (bridge only)
+        self.round_trip_ms = None
+        self.statistics = {
+            "frames_in": 0,
+            "frames_out": 0,
+            "bytes_in": 0,
+            "bytes_out": 0,
+            "retransmitted": 0,
+            "repeated": 0,
+            "gaps": 0,
+        }
+        self.trace = []
+        self._trace_frames = trace_frames
+        self._hello = hello
+        self._held = held
+        self._nonce = 0
+        self._is_hub = role == HUB
+        self._next_session = session
+        self._writer = frame.FrameWriter(self._is_hub)
+        self._reader = frame.FrameReader(not self._is_hub, self._on_frame, self._on_text, self._count)
+        self._events = []
+        self._queues = [[] for _ in range(_CHANNELS)]
+        self._now = 0
+        self._forget_session()
+
+    # -- what the owner calls ------------------------------------------------------------------------------------
+
+    @property
+    def is_up(self):
+        return self.state == UP
+
+    def start(self, now):
+        """Begin: the hub to say HELLO, the bridge to wait for it."""
+        self._now = now
+        self._to_opening(now)
+
+    def close(self, now):
+        """End the session in order; the CLOSE frame is in the next `data_to_send`."""
+        self._now = now
+        if self.state == UP:
+            self._close_due = True
+            self._go_down("closed")
+
+    def receive(self, data, now, length=None):
+        """Take what the transport read: data[:length], bytes or bytearray."""
+        self._now = now
+        length = len(data) if length is None else length
+        self.statistics["bytes_in"] += length
+        self._reader.feed(data, length)
+
+    def send(self, name, *values):
+        """Queue a message. False: not up, or no room on its channel; then nothing happened."""
+        message = messages.BY_NAME[name]
+        channel = message.channel
+        if self.state != UP or len(self._queues[channel]) >= QUEUE_MESSAGES:
+            self._wanted[channel] = True
+            return False
+        payload = message.pack(values)
+        if len(payload) > frame.PAYLOAD_BYTES_MAX:
+            raise ValueError("%s of %d bytes; at most %d fit a frame" % (name, len(payload), frame.PAYLOAD_BYTES_MAX))
+        self._queues[channel].append((message.code, payload))
+        return True
+
+    def room(self, channel):
+        """How many messages would be sent on as they come: queue space and credit. If 0, a "writable" event follows."""
+        if self.state != UP:
+            return 0
+        waiting = len(self._queues[channel])
+        room = min(QUEUE_MESSAGES, self._credit_left(channel)) - waiting
+        if room <= 0:
+            self._wanted[channel] = True
+            return 0
+        return room
+
+    def grant(self, channel, count=1):
+        """The owner has finished with `count` messages of a held channel: the peer may send as many more."""
+        self._granted[channel] = (self._granted[channel] + count) & 0xFFFF
+        self._credit_due[channel] += count
+
+    def next_event(self):
+        """The next of ("up", hello), ("down", reason), ("message", name, values), ("writable", channel), ("text", bytes)."""
+        if not self._events:
+            return None
+        event = self._events.pop(0)
+        if event[0] == "message":
+            channel = messages.BY_NAME[event[1]].channel
+            if channel not in self._held:
+                self.grant(channel)
+        return event
+
+    def peer_clock_ms(self, now):
+        """The peer's clock now, never ahead of the truth; None until it has told. For deadlines in its own time."""
+        if self._peer_clock is None:
+            return None
+        stamp, heard_at = self._peer_clock
+        return (stamp + elapsed_ms(now, heard_at)) & TICKS_MASK
+
+    def data_to_send(self, now):
+        """The next frame's bytes, or b"" when there is nothing to send now. Call again until it is empty."""
+        self._now = now
+        if self._close_due:
+            self._close_due = False
+            return self._emit(CLOSE, 0, self._closing_session, 0, b"")
+        if self.state == OPENING:
+            return self._opening_frame(now)
+        if self.state != UP:
+            return b""
+        return self._session_frame(now)
+
+    def next_timer(self, now):
+        """Milliseconds until `handle_timer` (and then `data_to_send`) wants to be called; None: not at all."""
+        if self.state == OPENING:
+            return self._left(now, self._hello_at, self.profile.hello_ms) if self._is_hub else None
+        if self.state != UP:
+            return None
+        due = min(
+            self._left(now, self._heard_at, self.profile.down_ms),
+            self._left(now, self._sent_at, self.profile.ping_ms),
+        )
+        if self._ack_owed:
+            due = min(due, self._left(now, self._ack_since, self.profile.ack_delay_ms))
+        if self._flight:
+            due = min(due, self._left(now, self._flight_at, self._rto_ms))
+        return due
+
+    def handle_timer(self, now):
+        """Let time pass: loss of the peer, retransmission."""
+        self._now = now
+        if self.state != UP:
+            return
+        if elapsed_ms(now, self._heard_at) >= self.profile.down_ms:
+            self._go_down("silent")
+        elif self._flight and elapsed_ms(now, self._flight_at) >= self._rto_ms:
+            self._rto_ms = min(self._rto_ms * 2, self.profile.rto_max_ms)
+            self._flight_at = now
+            self._go_back()
+
+    # -- session state -------------------------------------------------------------------------------------------
+
+    def _forget_session(self):
+        self._session = _NO_SESSION
+        self._send_next = 0  # number of the next new frame
+        self._expected = 0  # number of the next frame to take
+        self._flight = []  # [number, code, payload, first sent at, times sent], oldest first
+        self._flight_at = 0  # when the retransmission timer was started
+        self._resend = 0  # how many frames of the flight, from its end, must go again
+        self._nak_due = False
+        self._nak_sent = False
+        self._ack_owed = 0  # frames taken and not acknowledged
+        self._ack_since = 0
+        self._ack_now = False
+        self._pong_due = None
+        self._ping_now = False
+        self._open_due = False
+        self._close_due = False
+        self._closing_session = _NO_SESSION
+        self._hellos_in_session = 0
+        self._srtt_8 = None  # smoothed round trip, in eighths of a millisecond
+        self._rttvar_4 = 0  # its variation, in quarters
+        self._rto_ms = self.profile.rto_first_ms
+        self._sent_on = [0] * _CHANNELS  # messages, mod 2**16
+        self._limit_of_peer = [0] * _CHANNELS
+        self._taken_on = [0] * _CHANNELS
+        self._granted = list(CREDIT_MESSAGES)
+        self._credit_due = [0] * _CHANNELS
+        self._wanted = [False] * _CHANNELS
+        self._peer_clock = None
+        self._heard_at = self._now
+        self._sent_at = self._now
+        self._hello_at = None
+        for queue in self._queues:
+            queue[:] = []
+
+    def _to_opening(self, now):
+        self._forget_session()
+        self._nonce = (self._nonce + 1) & 0xFFFF
+        self.state = OPENING
+
+    def _go_down(self, reason):
+        closing, close_due = self._session, self._close_due
+        self._drop_messages()
+        self._events.append(("down", reason))
+        self._forget_session()
+        self._closing_session, self._close_due = closing, close_due
+        self.state = DOWN
+        if self._is_hub:
+            self._nonce = (self._nonce + 1) & 0xFFFF
+            self.state = OPENING
+
+    def _drop_messages(self):
+        """Messages taken but not yet read die with their session: their channels settle them again."""
+        self._events[:] = [event for event in self._events if event[0] != "message"]
+
+    def _come_up(self, peer_credit):
+        self.state = UP
+        self._heard_at = self._sent_at = self._now
+        self._limit_of_peer = list(peer_credit)
+        self._ping_now = not self._is_hub
+        self._events.append(("up", self.peer))
+
+    # -- receiving -----------------------------------------------------------------------------------------------
+
+    def _on_text(self, text):
+        self._count("text_bytes", len(text))
+        if len(self._events) < EVENTS_MAX:
+            self._events.append(("text", text))
+
+    def _on_frame(self, kind, code, session, sequence, ack, payload):
+        self.statistics["frames_in"] += 1
+        self._remember("in", kind, code, session, sequence, ack, len(payload))
+        if kind == HELLO:
+            self._on_hello(payload)
+        elif kind == OPEN:
+            self._on_open(session, payload)
+        elif session != self._session or session == _NO_SESSION:
+            self._count("error_session")
+        else:
+            self._on_session_frame(kind, code, sequence, ack, payload)
+
+    def _on_hello(self, payload):
+        """Bridge: a hub looks for a bridge."""
+        hello = None if self._is_hub else hello_codec.unpack_hello(payload)
+        if hello is None:
+            self._count("error_hello")
+        elif "nonce" not in hello:
+            newer = hello["protocol_min"] > hello_codec.PROTOCOL_MAX
+            if self.state == OPENING:
+                self._go_down("bridge_too_old" if newer else "firmware_too_old")
+        elif self.state == OPENING:
+            self.peer = hello
+            self._session = self._next_session
+            self._open_due = True
+        elif self.state == UP:
+            self._on_hello_in_session(hello)
+
+    def _on_hello_in_session(self, hello):
+        """The hub repeats its beacon until our OPEN arrives. Two others with no frame between: it has lost the session."""
+        if hello["boot_id"] == self.peer["boot_id"] and hello["nonce"] == self.peer["nonce"]:
+            self._open_due = True
+            return
+        self._hellos_in_session += 1
+        if self._hellos_in_session >= 2:
+            restarted = hello["boot_id"] != self.peer["boot_id"]
+            self._go_down("hub_restarted" if restarted else "hub_lost_session")
+
+    def _on_open(self, session, payload):
+        """Hub: a bridge answers. Only the answer to the present beacon counts, not one of an earlier life."""
+        opened = hello_codec.unpack_open(payload) if self._is_hub else None
+        if opened is None or session == _NO_SESSION:
+            self._count("error_hello")
+            return
+        _, nonce, boot_id, credit = opened
+        if nonce != self._nonce or boot_id != self._hello()["boot_id"]:
+            self._count("error_session")
+        elif self.state == OPENING:
+            self._session = session
+            self._come_up(credit)
+            self._pong_due = 0
+        elif session == self._session:
+            self._pong_due = 0  # our answer was lost
+        else:
+            self._count("error_session")
+
+    def _on_session_frame(self, kind, code, sequence, ack, payload):
+        if self.state == OPENING:
+            self._come_up(self.peer["credit"])
+        if self.state != UP or not self._on_ack(ack):
+            return
+        self._heard_at = self._now
+        self._hellos_in_session = 0
+        if kind == DATA:
+            self._on_data(code, sequence, payload)
+        elif kind == NAK:
+            self._go_back()
+        elif kind == PING and len(payload) == 4:
+            self._pong_due = struct.unpack(_PING, payload)[0]
+        elif kind == PONG and len(payload) == 8:
+            self._on_pong(payload)
+        elif kind == CLOSE:
+            self._go_down("closed_by_peer")
+        elif kind != ACK:
+            self._count("error_length")
+
+    def _on_data(self, code, sequence, payload):
+        ahead = (sequence - self._expected) & 0xFFFF
+        if ahead == 0:
+            self._take(code, payload)
+        elif ahead >= 0x8000:
+            self._count("repeated")
+            self._ack_now = True
+        else:
+            self._count("gaps")
+            if not self._nak_sent:
+                self._nak_due = self._nak_sent = True
+
+    def _take(self, code, payload):
+        """The next frame in order. What can't be read is counted and passed over: asking again would not mend it."""
+        message = messages.BY_CODE.get(code)
+        values = message.unpack(payload) if message else None
+        channel = code >> 4
+        if message and not self._may_take(channel):
+            self._count("error_credit")
+            return
+        self._expected = (self._expected + 1) & 0xFFFF
+        self._nak_sent = False
+        if not self._ack_owed:
+            self._ack_since = self._now
+        self._ack_owed += 1
+        if values is None:
+            self._count("error_message")
+            if message:
+                self._taken_on[channel] = (self._taken_on[channel] + 1) & 0xFFFF
+                self.grant(channel)
+            return
+        self._taken_on[channel] = (self._taken_on[channel] + 1) & 0xFFFF
+        if message.name == "credit":
+            self._on_credit(values)
+        else:
+            self._events.append(("message", message.name, values))
+
+    def _may_take(self, channel):
+        if channel == messages.CONTROL:
+            return len(self._events) < EVENTS_MAX - _CONTROL_BURST
+        return 0 < ((self._granted[channel] - self._taken_on[channel]) & 0xFFFF) < 0x8000
+
+    def _on_credit(self, values):
+        channel, limit = values
+        grown = (limit - self._limit_of_peer[channel]) & 0xFFFF if channel < _CHANNELS else 0xFFFF
+        if grown >= 0x8000 or ((limit - self._sent_on[channel]) & 0xFFFF) >= 0x8000:
+            self._count("error_credit")
+            return
+        self._limit_of_peer[channel] = limit
+        self._tell_writable(channel)
+
+    def _tell_writable(self, channel):
+        if self._wanted[channel] and len(self._queues[channel]) < QUEUE_MESSAGES and self._credit_left(channel) > 0:
+            self._wanted[channel] = False
+            self._events.append(("writable", channel))
+
+    def _credit_left(self, channel):
+        if channel == messages.CONTROL:
+            return QUEUE_MESSAGES
+        return (self._limit_of_peer[channel] - self._sent_on[channel]) & 0xFFFF
+
+    # -- acknowledgement and time --------------------------------------------------------------------------------
+
+    def _on_ack(self, ack):
+        """Drop what is acknowledged from the flight. False: it acknowledges what was never sent."""
+        flight = self._flight
+        oldest = flight[0][0] if flight else self._send_next
+        count = (ack - oldest) & 0xFFFF
+        if count == 0 or count >= 0x8000:  # nothing new, or an older frame's acknowledgement
+            return True
+        if count > len(flight):
+            self._count("error_ack")
+            return False
+        newest = flight[count - 1]
+        if newest[4] == 1:
+            self._on_round_trip(elapsed_ms(self._now, newest[3]))
+        flight[:] = flight[count:]
+        self._resend = min(self._resend, len(flight))
+        self._flight_at = self._now
+        for channel in range(_CHANNELS):
+            self._tell_writable(channel)
+        return True
+
+    def _on_round_trip(self, sample_ms):
+        """RFC 6298, in whole numbers: srtt in eighths, rttvar in quarters."""
+        if self._srtt_8 is None:
+            self._srtt_8 = sample_ms * 8
+            self._rttvar_4 = sample_ms * 2
+        else:
+            error = sample_ms - self._srtt_8 // 8
+            self._srtt_8 += error
+            self._rttvar_4 += abs(error) - self._rttvar_4 // 4
+        self.round_trip_ms = self._srtt_8 // 8
+        timeout = self._srtt_8 // 8 + max(self._rttvar_4, self.profile.ack_delay_ms)
+        self._rto_ms = min(max(timeout, self.profile.rto_min_ms), self.profile.rto_max_ms)
+
+    def _on_pong(self, payload):
+        echo, clock = struct.unpack(_PONG, payload)
+        self._peer_clock = (clock & TICKS_MASK, self._now)
+        if echo:
+            self._on_round_trip(elapsed_ms(self._now, echo & TICKS_MASK))
+
+    def _go_back(self):
+        self._resend = len(self._flight)
+
+    def _left(self, now, since, span_ms):
+        """Milliseconds left of a span that began at `since` (None: it is due)."""
+        return 0 if since is None else max(0, span_ms - elapsed_ms(now, since))
+
+    # -- sending -------------------------------------------------------------------------------------------------
+
+    def _opening_frame(self, now):
+        if self._is_hub:
+            if self._left(now, self._hello_at, self.profile.hello_ms):
+                return b""
+            self._hello_at = now
+            hello = self._hello()
+            hello["nonce"] = self._nonce
+            hello["dictionary"] = messages.dictionary_hash()
+            hello["credit"] = CREDIT_MESSAGES
+            return self._emit(HELLO, 0, _NO_SESSION, 0, hello_codec.pack_hello(hello))
+        return self._open_frame()
+
+    def _open_frame(self):
+        if not self._open_due:
+            return b""
+        self._open_due = False
+        peer = self.peer
+        return self._emit(
+            OPEN, 0, self._session, 0, hello_codec.pack_open(peer["nonce"], peer["boot_id"], CREDIT_MESSAGES)
+        )
+
+    def _session_frame(self, now):
+        """What matters most first: repair, then new messages by channel, then acknowledgement, then a sign of life."""
+        if self._open_due:
+            return self._open_frame()
+        if self._nak_due:
+            self._nak_due = False
+            return self._emit(NAK, 0, self._session, 0, b"")
+        if self._pong_due is not None:
+            echo, self._pong_due = self._pong_due, None
+            return self._emit(PONG, 0, self._session, 0, struct.pack(_PONG, echo, now))
+        if self._resend:
+            return self._again(now)
+        if len(self._flight) < self.profile.window:
+            coded = self._new_frame(now)
+            if coded:
+                return coded
+        if self._ack_now or self._ack_owed * 2 >= self.profile.window or self._ack_is_due(now):
+            return self._emit(ACK, 0, self._session, 0, b"")
+        if self._ping_now or elapsed_ms(now, self._sent_at) >= self.profile.ping_ms:
+            self._ping_now = False
+            return self._emit(PING, 0, self._session, 0, struct.pack(_PING, now or 1))
+        return b""
+
+    def _ack_is_due(self, now):
+        return self._ack_owed and elapsed_ms(now, self._ack_since) >= self.profile.ack_delay_ms
+
+    def _again(self, now):
+        entry = self._flight[len(self._flight) - self._resend]
+        self._resend -= 1
+        entry[4] += 1
+        self._flight_at = now
+        self.statistics["retransmitted"] += 1
+        return self._emit(DATA, entry[1], self._session, entry[0], entry[2])
+
+    def _new_frame(self, now):
+        picked = self._pick()
+        if picked is None:
+            return b""
+        code, payload = picked
+        channel = code >> 4
+        number = self._send_next
+        self._send_next = (number + 1) & 0xFFFF
+        self._sent_on[channel] = (self._sent_on[channel] + 1) & 0xFFFF
+        if not self._flight:
+            self._flight_at = now
+        self._flight.append([number, code, payload, now, 1])
+        self._tell_writable(channel)
+        return self._emit(DATA, code, self._session, number, payload)
+
+    def _pick(self):
+        """The next message: credit to give, then the channels in order."""
+        for channel in range(1, _CHANNELS):
+            if self._credit_due[channel] * 2 >= CREDIT_MESSAGES[channel]:
+                self._credit_due[channel] = 0
+                credit = messages.BY_NAME["credit"]
+                return credit.code, credit.pack((channel, self._granted[channel]))
+        for channel in range(_CHANNELS):
+            queue = self._queues[channel]
+            if queue and self._credit_left(channel) > 0:
+                return queue.pop(0)
+        return None
+
+    def _emit(self, kind, code, session, sequence, payload):
+        """Code a frame; every frame carries the acknowledgement."""
+        coded = self._writer.frame(kind, code, session, sequence, self._expected, payload)
+        self._ack_owed = 0
+        self._ack_now = False
+        self._sent_at = self._now
+        self.statistics["frames_out"] += 1
+        self.statistics["bytes_out"] += len(coded)
+        self._remember("out", kind, code, session, sequence, self._expected, len(payload))
+        return coded
+
+    # -- accounts ------------------------------------------------------------------------------------------------
+
+    def _count(self, name, amount=1):
+        self.statistics[name] = self.statistics.get(name, 0) + amount
+
+    def _remember(self, way, kind, code, session, sequence, ack, payload_bytes):
+        """Keep the last frames for the journal; the hub keeps none."""
+        if not self._trace_frames:
+            return
+        if len(self.trace) >= 2 * self._trace_frames:
+            del self.trace[: self._trace_frames // 2]
+        self.trace.append((self._now, way, frame.TYPE_NAMES[kind], code, session, sequence, ack, payload_bytes))

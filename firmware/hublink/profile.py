@@ -1,0 +1,23 @@
+"""The link's numbers for each transport; docs/protocol.md says where each comes from."""
+
+
+class Profile:
+    """Timing and sizes; all times in milliseconds."""
+
+    def __init__(self, name, payload_bytes, window, rto_first_ms, rto_min_ms, rto_max_ms, ping_ms, down_ms):
+        self.name = name
+        self.payload_bytes = payload_bytes
+        self.window = window  # frames in flight
+        self.rto_first_ms = rto_first_ms
+        self.rto_min_ms = rto_min_ms
+        self.rto_max_ms = rto_max_ms
+        self.ping_ms = ping_ms  # after so long without sending
+        self.down_ms = down_ms  # after so long without hearing
+        self.ack_delay_ms = 20
+        self.hello_ms = 500
+
+
+UART = Profile("uart", 240, 4, 500, 150, 2000, 500, 2000)
+USB = Profile("usb", 240, 8, 500, 150, 2000, 500, 2000)
+TCP = Profile("tcp", 240, 8, 1000, 1000, 4000, 2000, 8000)
+PROFILES = {"uart": UART, "usb": USB, "tcp": TCP}
