@@ -1,0 +1,78 @@
+"""Room on the disk: refuse new jobs early enough, and keep a reserve for the running ones."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+from host_bridge.journal.errors import JournalFull
+
+RESERVE_BYTES = 4 << 20  # some ten thousand changes of state
+
+
+class DiskRoom:
+    """Watches the free room beside the journal and holds a reserve file that is given up when the disk is full."""
+
+    def __init__(self, path: Path, min_free_bytes: int, reserve_bytes: int = RESERVE_BYTES) -> None:
+        self._folder = path.parent
+        self._reserve = path.with_name(path.name + ".reserve")
+        self._min_free_bytes = min_free_bytes
+        self._reserve_bytes = reserve_bytes
+        self._looked_at: float | None = None
+        self.refusal: JournalFull | None = None  # as of the last look; read by the event loop's thread too
+
+    def look_due(self, interval_ms: int) -> bool:
+        return self._looked_at is None or time.monotonic() - self._looked_at >= interval_ms / 1000
+
+    def look(self) -> None:
+        """Measure the free room and lay in the reserve again when there is enough."""
+        self._looked_at = time.monotonic()
+        free = self._free_bytes()
+        if free is None:
+            self.refusal = None  # it can't be known here; a write that fails will say so
+            return
+        self.refusal = self._refusal(free) if free < self._min_free_bytes or free == 0 else None
+        if free >= self._min_free_bytes + 2 * self._reserve_bytes and not self._reserve.exists():
+            self._lay_in()
+
+    def require(self, size_bytes: int) -> None:
+        """Raise JournalFull if so many bytes more would take the room kept free."""
+        free = self._free_bytes()
+        if free is not None and free - size_bytes < self._min_free_bytes:
+            raise self._refusal(free)
+
+    def refuse(self, error: JournalFull) -> None:
+        """Remember until the next look that a write failed for want of room, whatever the figures say."""
+        self.refusal = error
+
+    def release(self) -> bool:
+        """Give the reserve up; False if there is none left."""
+        try:
+            self._reserve.unlink()
+        except OSError:
+            return False
+        return True
+
+    def _lay_in(self) -> None:
+        try:
+            # Random bytes: a file system that compresses would keep no room for zeros.
+            with self._reserve.open("wb") as file:
+                file.write(os.urandom(self._reserve_bytes))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            self.release()  # the room went while it was written; the next look tries again
+
+    def _free_bytes(self) -> int | None:
+        try:
+            return shutil.disk_usage(self._folder).free
+        except OSError:
+            return None
+
+    def _refusal(self, free: int) -> JournalFull:
+        return JournalFull(
+            f"the disk with {self._folder} has {free} bytes left, "
+            f"new jobs need {self._min_free_bytes} bytes (journal.min_free_bytes): make room on it"
+        )
