@@ -1,0 +1,368 @@
+"""One connection to a hub, used once: a transport, a link, and the pump between them.
+
+The link computes, this moves: what the transport read goes into the link; after each input, timer and message sent, the
+link's events go to the listener and its frames to the transport. No more frames are taken from the link than the
+transport is about to write, so that what matters most is chosen at the last moment and never waits behind a receipt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from host_bridge.hub.console import Console
+from host_bridge.hub.transport import LineStep, Transport, TransportError, TransportFull
+
+log = logging.getLogger(__name__)
+
+TICKS_MASK = (1 << 30) - 1  # the link's clock wraps as MicroPython's ticks do
+SILENT_MS = 2000  # four of the hub's HELLO beacons
+NO_ANSWER_MS = 6000  # the hub needs 2 s to give its old session up, 0.5 s to say HELLO, and a few tries for a lost OPEN
+WRITE_AHEAD_BYTES = 512  # two frames: one on its way, one behind it
+JAM_POLL_MS = 50  # how often the link's timers run while the transport takes nothing
+TIMER_MIN_MS = 1
+GARBAGE_MIN_BYTES = 32  # fewer stray bytes than this are noise of plugging in, not a damaged stream
+FILLER = b"\x7e"  # the frame delimiter; a receiver skips empty space between two of them
+
+# How a connection ends without a fault.
+STOPPED = "stopped"
+# Ends that the hub brought about while the port is fine: the next connection can follow at once.
+HUB_REASONS = frozenset(("hub_restarted", "hub_lost_session", "closed_by_peer"))
+VERSION_REASONS = frozenset(("bridge_too_old", "firmware_too_old", "version_mismatch"))
+# Ends of a connection whose port opened but on which no session came up.
+UNHEARD_REASONS = frozenset(("silent", "repl", "checksum_errors", "no_answer"))
+
+TraceFrame = tuple[object, ...]
+
+
+class SessionLink(Protocol):
+    """What a connection asks of ``hublink.link.Link``."""
+
+    statistics: dict[str, int]
+    trace: list[TraceFrame]
+    round_trip_ms: int | None
+
+    @property
+    def is_up(self) -> bool: ...
+    def start(self, now: int) -> None: ...
+    def close(self, now: int) -> None: ...
+    def receive(self, data: bytes, now: int) -> None: ...
+    def send(self, name: str, *values: object) -> bool: ...
+    def room(self, channel: int) -> int: ...
+    def grant(self, channel: int, count: int = 1) -> None: ...
+    def peer_clock_ms(self, now: int) -> int | None: ...
+    def next_event(self) -> tuple[Any, ...] | None: ...
+    def data_to_send(self, now: int) -> bytes: ...
+    def next_timer(self, now: int) -> int | None: ...
+    def handle_timer(self, now: int) -> None: ...
+
+
+class ConnectionListener(Protocol):
+    """Who hears of a connection; called in the event loop, never after ``run`` has returned."""
+
+    def opened(self) -> None: ...
+    def diagnosed(self, code: str, detail: str) -> None:
+        """No session yet, and this is why; the connection goes on listening."""
+
+    def link_up(self, hello: dict[str, Any]) -> None: ...
+    def link_down(self, reason: str) -> None: ...
+    def message(self, name: str, values: tuple[Any, ...]) -> None: ...
+    def writable(self, channel: int) -> None: ...
+    def link_trace(self, reason: str, frames: list[TraceFrame]) -> None:
+        """The last frames each way of a link that went down in error."""
+
+
+class CloseReason(NamedTuple):
+    """Why a connection ended: a code and what exactly was seen."""
+
+    code: str
+    detail: str
+    remedy: str | None = None
+    was_up: bool = False
+
+
+class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of a connection, in milliseconds unless named otherwise."""
+
+    silent_ms: int = SILENT_MS
+    no_answer_ms: int = NO_ANSWER_MS
+    write_ahead_bytes: int = WRITE_AHEAD_BYTES
+    unit_bytes: int = 1  # writes are filled up to whole units of this, for a hub that reads its stdin in blocks
+
+
+class HubConnection:
+    """See the module's text. ``patience_ms``: how long to go on listening on a port where no session comes up."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        link: SessionLink,
+        listener: ConnectionListener,
+        *,
+        console: Console | None = None,
+        limits: ConnectionLimits | None = None,
+        patience_ms: int = SILENT_MS,
+        pulse: tuple[LineStep, ...] | None = None,
+    ) -> None:
+        self._transport = transport
+        self._link = link
+        self._listener = listener
+        self._console = console or Console()
+        self._limits = limits or ConnectionLimits()
+        self._patience_ms = max(patience_ms, self._limits.silent_ms)
+        self._pulse = pulse
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[CloseReason] = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
+        self._diagnosis_timer: asyncio.TimerHandle | None = None
+        self._opened_at = 0.0
+        self._was_up = False
+        self._pumping = False
+        self._again = False
+        self._diagnosed: tuple[str, str] | None = None
+        self._started = False
+
+    @property
+    def is_up(self) -> bool:
+        return self._link.is_up and not self._ended.done()
+
+    @property
+    def round_trip_ms(self) -> int | None:
+        return self._link.round_trip_ms
+
+    @property
+    def statistics(self) -> Mapping[str, int]:
+        return self._link.statistics
+
+    async def run(self) -> CloseReason:
+        """Open, serve until the link or the port is lost or ``stop`` is called, close; return why it ended."""
+        if self._started:
+            raise RuntimeError("a connection is used once; make a new one")
+        self._started = True
+        try:
+            reason = await self._serve()
+            if reason.code == STOPPED:
+                self._say_goodbye()
+            return reason
+        finally:
+            self._cancel_timers()
+            self._console.flush()
+            await self._transport.close(drain=self._ended.done() and self._ended.result().code == STOPPED)
+
+    def stop(self) -> None:
+        """End the connection in order; ``run`` returns soon after."""
+        self._end(STOPPED, "stopped by the bridge")
+
+    def send(self, name: str, *values: object) -> bool:
+        """Queue a message; False if the link is down or its channel has no room."""
+        if self._ended.done() or not self._link.send(name, *values):
+            return False
+        self._pump()
+        return True
+
+    def room(self, channel: int) -> int:
+        """How many messages can be queued on ``channel`` now."""
+        return 0 if self._ended.done() else self._link.room(channel)
+
+    def grant(self, channel: int, count: int = 1) -> None:
+        """Let the hub send ``count`` more messages on a held channel: that many are dealt with for good."""
+        if not self._ended.done():
+            self._link.grant(channel, count)
+            self._pump()
+
+    def peer_clock_ms(self) -> int | None:
+        """The hub's clock now, for deadlines in its own time; None until it has told."""
+        return None if self._ended.done() else self._link.peer_clock_ms(self._now_ms())
+
+    # -- what the transport calls --------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if not self._ended.done():
+            self._link.receive(data, self._now_ms())
+            self._pump()
+
+    def drained(self) -> None:
+        self._pump()
+
+    def lost(self, error: TransportError) -> None:
+        self._end(error.code, error.detail, error.remedy)
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    async def _serve(self) -> CloseReason:
+        try:
+            await self._transport.open(self)
+            if self._pulse is not None:
+                log.info("%s: resetting the hub by DTR/RTS", self._transport.port)
+                await self._transport.pulse(self._pulse)
+        except TransportError as error:
+            return CloseReason(error.code, error.detail, error.remedy)
+        if not self._ended.done():
+            self._opened_at = self._loop.time()
+            self._link.start(self._now_ms())
+            self._listener.opened()
+            self._diagnosis_timer = self._loop.call_later(self._limits.silent_ms / 1000, self._diagnose)
+            self._pump()
+        reason = await self._ended
+        if self._was_up:
+            self._listener.link_down(reason.code)
+            if reason.code != STOPPED and self._link.trace:
+                self._listener.link_trace(reason.code, list(self._link.trace))
+        return reason
+
+    def _end(self, code: str, detail: str, remedy: str | None = None) -> None:
+        if not self._ended.done():
+            self._ended.set_result(CloseReason(code, detail, remedy, self._was_up))
+
+    def _say_goodbye(self) -> None:
+        """Tell the hub that the session is over, so that it need not find out by silence."""
+        self._link.close(self._now_ms())
+        try:
+            self._write_frames()
+        except TransportError as error:
+            log.debug("no goodbye: %s", error)
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._timer, self._diagnosis_timer):
+            if timer is not None:
+                timer.cancel()
+
+    # -- the pump ------------------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Move events and frames until there are none. A listener that sends in its call only asks for more."""
+        self._again = True
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self._again and not self._ended.done():
+                self._again = False
+                self._hand_on_events()
+                if not self._ended.done():
+                    self._write_frames()
+        except TransportError as error:
+            self._end(error.code, error.detail, error.remedy)
+        finally:
+            self._pumping = False
+            self._set_timer()
+
+    def _hand_on_events(self) -> None:
+        while not self._ended.done() and (event := self._link.next_event()) is not None:
+            self._hand_on(event)
+
+    def _hand_on(self, event: tuple[Any, ...]) -> None:
+        kind = event[0]
+        if kind == "message":
+            self._listener.message(event[1], event[2])
+        elif kind == "writable":
+            self._listener.writable(event[1])
+        elif kind == "text":
+            self._on_text(event[1])
+        elif kind == "up":
+            self._on_up(event[1])
+        elif kind == "down":
+            self._end(event[1], f"the link ended: {event[1]}")
+        else:
+            raise ValueError(f"the link gave an unknown event: {event!r}")
+
+    def _on_up(self, hello: dict[str, Any]) -> None:
+        self._was_up = True
+        self._console.forget_repl()
+        if self._diagnosis_timer is not None:
+            self._diagnosis_timer.cancel()
+        self._listener.link_up(hello)
+
+    def _on_text(self, text: bytes) -> None:
+        self._console.feed(text)
+        if self._console.repl_seen and not self._was_up and not self._valid_frames():
+            self._tell_diagnosis("repl", "MicroPython's prompt was seen: the hub's program is not running")
+
+    def _write_frames(self) -> None:
+        batch = bytearray()
+        while self._transport.queued_bytes + len(batch) < self._limits.write_ahead_bytes:
+            frame = self._link.data_to_send(self._now_ms())
+            if not frame:
+                break
+            batch += frame
+        if not batch:
+            return
+        batch += FILLER * (-len(batch) % self._limits.unit_bytes)
+        try:
+            self._transport.write(bytes(batch))
+        except TransportFull as error:  # can't be with a sane bound; the frames are lost and the link repeats them
+            log.warning("%s: %s", self._transport.port, error)
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._ended.done():
+            return
+        due_ms = self._link.next_timer(self._now_ms())
+        if due_ms is None:
+            return
+        jammed = self._transport.queued_bytes >= self._limits.write_ahead_bytes
+        due_ms = max(due_ms, JAM_POLL_MS if jammed else TIMER_MIN_MS)
+        self._timer = self._loop.call_later(due_ms / 1000, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if not self._ended.done():
+            self._link.handle_timer(self._now_ms())
+            self._pump()
+
+    def _now_ms(self) -> int:
+        return int(self._loop.time() * 1000) & TICKS_MASK
+
+    # -- why no session comes up ---------------------------------------------------------------------------------------
+
+    def _diagnose(self) -> None:
+        """Say why there is no session, and give up when patience has run out."""
+        if self._ended.done() or self._was_up:
+            return
+        waited_ms = (self._loop.time() - self._opened_at) * 1000
+        code, detail = self._diagnosis(waited_ms)
+        if code:
+            self._tell_diagnosis(code, detail)
+            if waited_ms >= self._patience_ms - 1:
+                self._end(code, detail)
+                return
+        left_ms = self._patience_ms - waited_ms
+        wait_ms = left_ms if 0 < left_ms < self._limits.silent_ms else self._limits.silent_ms
+        self._diagnosis_timer = self._loop.call_later(wait_ms / 1000, self._diagnose)
+
+    def _diagnosis(self, waited_ms: float) -> tuple[str, str]:
+        """Return code and detail; an empty code while frames come and there is still hope."""
+        seen = self._link.statistics
+        if self._valid_frames():
+            if waited_ms < self._limits.no_answer_ms - 1:
+                return "", ""
+            return (
+                "no_answer",
+                "the hub is heard, but it doesn't answer: does the line from the bridge to the hub work?",
+            )
+        bad = sum(seen.get(key, 0) for key in ("error_checksum", "error_length"))
+        stray_bytes = seen.get("bytes_in", 0) - seen.get("text_bytes", 0)
+        if self._console.repl_seen:
+            return "repl", "MicroPython's prompt was seen: the hub's program is not running"
+        if seen.get("error_version", 0):
+            return "version_mismatch", "the hub frames its messages in a version that this bridge doesn't know"
+        if bad or stray_bytes >= GARBAGE_MIN_BYTES:
+            return (
+                "checksum_errors",
+                f"{seen.get('bytes_in', 0)} bytes came and no valid frame: baud rate, cable, ground?",
+            )
+        return "silent", f"no HELLO within {self._limits.silent_ms} ms"
+
+    def _tell_diagnosis(self, code: str, detail: str) -> None:
+        if self._diagnosed != (code, detail):
+            self._diagnosed = (code, detail)
+            self._listener.diagnosed(code, detail)
+
+    def _valid_frames(self) -> int:
+        return self._link.statistics.get("frames_in", 0)
