@@ -1,0 +1,77 @@
+// Requests to the bridge: each has a deadline, and each refusal becomes a Problem with words in it.
+
+export const DEADLINE_MS = 10_000; // a drawer request may use its whole time to live (2 s) and then some
+
+/** A refusal (problem+json) or a failure to reach the bridge; `code` is stable, `detail` is for people. */
+export class Problem extends Error {
+  constructor({ title, detail, code, status }) {
+    super(detail || title || code || String(status));
+    this.name = "Problem";
+    this.code = code;
+    this.status = status;
+  }
+}
+
+async function problemOf(response) {
+  let body = {};
+  try {
+    body = await response.json();
+  } catch {
+    // Not JSON: the status line has to do.
+  }
+  return new Problem({
+    title: body.title ?? response.statusText,
+    detail: body.detail,
+    code: body.code ?? `http_${response.status}`,
+    status: response.status,
+  });
+}
+
+/** Send a request and return the parsed JSON answer (or null if it has no body). Throws Problem. */
+export async function request(method, path, { body, type, deadlineMs = DEADLINE_MS } = {}) {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), deadlineMs);
+  try {
+    const headers = type ? { "Content-Type": type } : {};
+    const response = await fetch(path, { method, headers, body, signal: abort.signal, cache: "no-store" });
+    if (!response.ok) throw await problemOf(response);
+    const text = await response.text();
+    return text === "" ? null : JSON.parse(text);
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    throw new Problem({ detail: error.message, code: "unreachable", status: 0 });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+export const get = (path, options) => request("GET", path, options);
+export const post = (path, body, type) => request("POST", path, { body, type });
+export const postJson = (path, value) => post(path, JSON.stringify(value), "application/json");
+
+/** The list in an answer, whether it is the answer itself or one named member of it. */
+export function listOf(answer, name) {
+  if (Array.isArray(answer)) return answer;
+  return Array.isArray(answer?.[name]) ? answer[name] : [];
+}
+
+/**
+ * The newest `count` scans, oldest first. The API only counts upwards from `after`, so the end is found by doubling and
+ * then halving: two requests for a young journal, about 40 for a million scans. `page(after, limit)` asks the API.
+ */
+export async function newestScans(page, count) {
+  let low = 0; // there is a scan at this sequence (or nothing is known yet)
+  let high = null; // there is none after this one
+  for (let step = count; high === null; step *= 2) {
+    const [found] = await page(low + step, 1);
+    if (found) low = found.sequence;
+    else high = low + step;
+  }
+  while (high - low > count) {
+    const middle = Math.floor((low + high) / 2);
+    const [found] = await page(middle, 1);
+    if (found) low = found.sequence;
+    else high = middle;
+  }
+  return (await page(Math.max(0, high - 2 * count), 2 * count)).slice(-count);
+}

@@ -1,0 +1,126 @@
+// Puts the page together: connection -> model -> views. Every change goes through `deliver`.
+
+import { get, listOf, newestScans } from "./api.js";
+import { Cards } from "./cards.js";
+import { Connection } from "./connection.js";
+import { Counter } from "./counter.js";
+import { byId, el, renderIfChanged } from "./dom.js";
+import { icon } from "./icons.js";
+import { Light, colourOf, stepsOf } from "./light.js";
+import { JobList, ScanList, Viewer } from "./lists.js";
+import { Path } from "./path.js";
+import { Situation } from "./situation.js";
+import { LIMITS, apply, initialModel, timeOf } from "./state.js";
+import { isLive } from "./status.js";
+import { chooseLanguage, currentLanguage, missingTexts, setLanguage, t, translateDocument } from "./text.js";
+
+const TICK_MS = 1000;
+const FRESH_MS = 5000; // a scan older than this comes from the journal, not from the scanner just now
+
+let model = initialModel();
+let drawingWaits = false;
+
+const viewer = new Viewer();
+const path = new Path(byId("drawing"));
+const cards = new Cards();
+const scans = new ScanList();
+const jobs = new JobList({ viewer, changed: () => connection.refreshSoon() });
+const counter = new Counter({ viewer, changed: () => connection.refreshSoon() });
+const situation = new Situation({ retry: () => connection.retryNow() });
+const light = new Light((colour) => {
+  path.paint(colour);
+  cards.paint(colour);
+});
+const connection = new Connection({ deliver, opened: load });
+
+function deliver(message) {
+  model = apply(model, message);
+  if (message.type === "scan" && Date.now() - (timeOf(message.read_at) ?? 0) < FRESH_MS) path.pulse("scanner", "up");
+  if (message.type === "job" && message.job.state === "sending") path.pulse("printer", "down");
+  if (message.type === "drawer" && message.kick?.state === "requested") path.pulse("drawer", "down");
+  if (message.type === "receipt") loadReceipts();
+  if (["scan", "scan_settled", "job", "drawer", "link"].includes(message.type)) connection.refreshSoon();
+  draw();
+}
+
+/** Draw once for all the messages that came in the meantime. A hidden page waits until it is looked at. */
+function draw() {
+  if (drawingWaits) return;
+  drawingWaits = true;
+  requestAnimationFrame(() => {
+    drawingWaits = false;
+    show();
+  });
+}
+
+function show() {
+  const live = isLive(model);
+  document.body.dataset.phase = live ? "live" : model.lostAt === null ? "connecting" : "lost";
+  situation.show(model);
+  path.show(model);
+  counter.show(model);
+  cards.show(model);
+  scans.show(model);
+  jobs.show(model);
+  light.show(live ? stepsOf(model.state.indicator) : [], live && model.light ? colourOf(model.light.colour) : null);
+  showFrame(live);
+}
+
+function showFrame(live) {
+  const language = currentLanguage();
+  const phase = live ? "live" : model.lostAt === null ? "connecting" : "lost";
+  const kind = { live: "ok", connecting: "busy", lost: "error" }[phase];
+  renderIfChanged(byId("connection"), [phase, language], () => [icon(kind), el("span", { text: t(`connection.${phase}`) })]);
+  byId("connection").className = `chip chip-${kind}`;
+  const state = model.state;
+  const version = state ? t("page.version", { version: state.version }) + (state.virtual ? ` · ${t("page.virtual")}` : "") : "";
+  renderIfChanged(byId("version"), version, () => version);
+  for (const name of ["en", "zh"]) byId(`language-${name}`).setAttribute("aria-pressed", String(name === language));
+}
+
+/** What the WebSocket doesn't tell from the beginning. A part that fails is said in the console and tried next time. */
+async function load() {
+  const parts = [loadScans(), loadJobs()];
+  if (model.state.virtual) parts.push(loadReceipts(), loadVirtualFaults());
+  for (const result of await Promise.allSettled(parts)) {
+    if (result.status === "rejected") console.warn("could not load a list:", result.reason.message);
+  }
+}
+
+async function loadScans() {
+  const page = async (after, limit) => listOf(await get(`api/v1/scans?after=${after}&limit=${limit}`), "scans");
+  deliver({ type: "scans_loaded", scans: await newestScans(page, LIMITS.scans) });
+}
+
+async function loadJobs() {
+  deliver({ type: "jobs_loaded", jobs: listOf(await get(`api/v1/jobs?limit=${LIMITS.jobs}`), "jobs") });
+}
+
+async function loadReceipts() {
+  deliver({ type: "receipts_loaded", receipts: listOf(await get("virtual/receipts"), "receipts") });
+}
+
+async function loadVirtualFaults() {
+  const list = listOf(await get("virtual/faults"), "faults");
+  deliver({ type: "virtual_faults_loaded", faults: Object.fromEntries(list.map(({ fault, active }) => [fault, active])) });
+}
+
+function speak(language) {
+  setLanguage(language);
+  translateDocument();
+  show();
+}
+
+function start() {
+  const missing = missingTexts();
+  if (missing.length > 0) console.error("texts are missing:", missing.join(", "));
+  chooseLanguage();
+  translateDocument();
+  byId("brand-mark").append(icon("bridge"));
+  for (const name of ["en", "zh"]) byId(`language-${name}`).addEventListener("click", () => speak(name));
+  setInterval(() => situation.tick(), TICK_MS);
+  show();
+  connection.start();
+}
+
+start();

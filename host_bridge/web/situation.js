@@ -1,0 +1,152 @@
+// The top of the page: what is wrong and what to do now; or that all is well.
+
+import { byId, el, renderIfChanged } from "./dom.js";
+import { icon } from "./icons.js";
+import { LIMITS, timeOf } from "./state.js";
+import { isLive } from "./status.js";
+import { agoText, clockText, currentLanguage, pick, t } from "./text.js";
+
+const SEVERITY_KINDS = { error: "error", warning: "warning", notice: "notice" };
+const kindOf = (fault) => SEVERITY_KINDS[fault.severity] ?? "error";
+
+/** A time that `tick` keeps up to date: "since 14:03 (5 s ago)". */
+function since(ms) {
+  return el("span", { class: "since", "data-since": ms ?? "" });
+}
+
+function facts(fault) {
+  return el(
+    "p",
+    { class: "fault-facts" },
+    since(timeOf(fault.since)),
+    el("span", { text: t("situation.code", { code: fault.code }) }),
+    fault.blinks > 0 ? el("span", { text: t("situation.blinks", { n: fault.blinks }) }) : null,
+  );
+}
+
+function bigFault(fault) {
+  const kind = kindOf(fault);
+  return el(
+    "article",
+    { class: `fault fault-big ${kind}` },
+    el("div", { class: "fault-icon" }, icon(kind)),
+    el(
+      "div",
+      { class: "fault-words" },
+      el("p", { class: "severity", text: t(`severity.${kind}`) }),
+      el("h2", { text: pick(fault.title) }),
+      el("h3", { text: t("situation.do") }),
+      el("p", { class: "remedy", text: pick(fault.remedy) }),
+      el("p", { class: "cause" }, el("b", { text: `${t("situation.cause")}: ` }), pick(fault.cause)),
+      facts(fault),
+    ),
+  );
+}
+
+function smallFault(fault) {
+  const kind = kindOf(fault);
+  return el(
+    "li",
+    { class: `fault fault-small ${kind}` },
+    el("div", { class: "fault-icon" }, icon(kind)),
+    el(
+      "div",
+      { class: "fault-words" },
+      el("p", {}, el("span", { class: "severity", text: t(`severity.${kind}`) }), " ", el("b", { text: pick(fault.title) })),
+      el("p", { text: pick(fault.remedy) }),
+      facts(fault),
+    ),
+  );
+}
+
+function faultList(faults) {
+  const [first, ...others] = faults.slice(0, LIMITS.faults);
+  const nodes = [bigFault(first)];
+  if (others.length > 0) nodes.push(el("ul", { class: "also", "aria-label": t("situation.more") }, others.map(smallFault)));
+  return nodes;
+}
+
+function plain(kind, title, detail) {
+  return el(
+    "div",
+    { class: `calm ${kind}` },
+    el("div", { class: "fault-icon" }, icon(kind)),
+    el("div", {}, el("h2", { text: title }), detail ? el("p", { text: detail }) : null),
+  );
+}
+
+function lost(model, retry) {
+  const remedy = model.lostReason && model.lostReason !== "stopped" ? `situation.${model.lostReason}` : "situation.lost_remedy";
+  return el(
+    "article",
+    { class: "fault fault-big error" },
+    el("div", { class: "fault-icon" }, icon("error")),
+    el(
+      "div",
+      { class: "fault-words" },
+      el("h2", { text: t("situation.lost") }),
+      el("h3", { text: t("situation.do") }),
+      el("p", { class: "remedy", text: t(remedy) }),
+      el("p", { class: "cause" }, el("b", { text: `${t("situation.cause")}: ` }), t("situation.lost_cause")),
+      el(
+        "p",
+        { class: "fault-facts" },
+        since(model.lostAt),
+        el("span", { "data-retry": model.retryAt ?? "" }),
+        el("button", { type: "button", onclick: retry, text: t("situation.retry") }),
+      ),
+    ),
+  );
+}
+
+export class Situation {
+  constructor({ retry }) {
+    this.node = byId("situation");
+    this.announcer = byId("announce");
+    this.retry = retry;
+    this.announced = null;
+  }
+
+  show(model) {
+    const language = currentLanguage();
+    const down = !isLive(model) && model.lostAt !== null;
+    if (down) {
+      renderIfChanged(this.node, ["lost", model.lostReason, language], () => lost(model, this.retry));
+      const counter = this.node.querySelector("[data-retry]");
+      counter.dataset.retry = model.phase === "lost" ? model.retryAt : "";
+    } else if (model.state === null) {
+      renderIfChanged(this.node, ["loading", language], () => plain("busy", t("situation.loading")));
+    } else if (model.state.faults.length === 0) {
+      renderIfChanged(this.node, ["fine", language], () => plain("ok", t("situation.fine"), t("situation.fine_detail")));
+    } else {
+      renderIfChanged(this.node, ["faults", model.state.faults, language], () => faultList(model.state.faults));
+    }
+    this.#announce(model, down);
+    this.tick();
+  }
+
+  /** Bring the times up to date; they are outside the live region, so nobody hears them each second. */
+  tick(now = Date.now()) {
+    for (const node of this.node.querySelectorAll("[data-since]")) {
+      const ms = node.dataset.since === "" ? null : Number(node.dataset.since);
+      node.textContent = ms === null ? "" : t("situation.since", { time: clockText(ms, now), ago: agoText(ms, now) });
+    }
+    for (const node of this.node.querySelectorAll("[data-retry]")) {
+      const left = node.dataset.retry === "" ? null : Math.ceil((Number(node.dataset.retry) - now) / 1000);
+      node.textContent = left === null ? t("situation.retrying") : t("situation.retry_in", { n: Math.max(0, left) });
+    }
+  }
+
+  #announce(model, down) {
+    if (!down && model.state === null) return;
+    const faults = down ? [] : model.state.faults;
+    const key = down ? "lost" : faults.map((fault) => fault.code).join(" ");
+    if (key === this.announced) return;
+    const first = this.announced === null;
+    this.announced = key;
+    if (down) this.announcer.textContent = `${t("situation.lost")}. ${t("situation.lost_remedy")}`;
+    else if (faults.length > 0) {
+      this.announcer.textContent = faults.map((fault) => `${pick(fault.title)}. ${pick(fault.remedy)}`).join(" ");
+    } else this.announcer.textContent = first ? "" : t("situation.cleared");
+  }
+}
