@@ -1,0 +1,202 @@
+"""The native API's requests: state, print, jobs, drawer, scans."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import msgspec
+from aiohttp import web
+
+from host_bridge.escpos.compose import ComposeError, check_stream, compose_png, compose_text
+from host_bridge.escpos.receipt import render_job
+from host_bridge.interfaces.http.body import MAX_INTEGER, idempotency_key, query_integer
+from host_bridge.interfaces.http.context import CONTEXT, Context, json_answer
+from host_bridge.interfaces.http.problem import CATALOGUE, Problem
+from host_bridge.interfaces.http.shapes import (
+    LONGEST_KICK_MS,
+    Accepted,
+    DrawerOpen,
+    Health,
+    Jobs,
+    Scans,
+    job_links,
+    job_view,
+    scan_view,
+)
+from host_bridge.journal.records import Job, Kick, KickState
+
+SOURCE = "api"
+REPLAYED_HEADER = {"Idempotency-Replayed": "true"}
+PRINT_TYPES = ["application/octet-stream", "text/plain", "image/png"]
+CHARSETS = ("utf-8", "us-ascii", "gb18030", "gbk", "gb2312", "big5", "iso-8859-1", "windows-1252")
+KICK_MARGIN_MS = 5_000  # beyond its time to live a kick is over; this is for the journal
+DEFAULT_LIST_ITEMS = 50
+
+COMPOSE_CODES = {code: code for code in ("not_printable", "truncated_command", "image_invalid", "image_too_large")} | {
+    "empty": "job_empty"
+}
+
+_JOB_ID = re.compile(r"[0-9a-f]{16}")
+
+
+async def healthz(request: web.Request) -> web.Response:
+    return json_answer(Health(status="ok", link=request.app[CONTEXT].bridge.state().link.status))
+
+
+async def state(request: web.Request) -> web.Response:
+    return json_answer(request.app[CONTEXT].bridge.state())
+
+
+async def print_job(request: web.Request) -> web.Response:
+    """Journal a job; 202 means it survives whatever happens next."""
+    context = request.app[CONTEXT]
+    key = idempotency_key(request)
+    content_type = request.content_type
+    if content_type not in PRINT_TYPES:
+        raise _unsupported(f"got {content_type}")
+    body = await context.bodies.read(request, context.limits.print_body_bytes)
+    data = await _compose(context, content_type, request.charset, body)
+    submitted = await context.bridge.printing.submit(data, source=SOURCE, idempotency_key=key)
+    links = job_links(submitted.job.job_id)
+    warning = submitted.warning or submitted.job.warning
+    answer = Accepted(
+        job_id=submitted.job.job_id,
+        state="queued",
+        links=links,
+        warning=msgspec.UNSET if warning is None else warning,
+    )
+    headers = {"Location": links.self} | (REPLAYED_HEADER if submitted.replayed else {})
+    return json_answer(answer, status=202, headers=headers)
+
+
+async def jobs(request: web.Request) -> web.Response:
+    context = request.app[CONTEXT]
+    limit = query_integer(request, "limit", default=DEFAULT_LIST_ITEMS, least=1, most=context.limits.list_items)
+    return json_answer(Jobs(jobs=[job_view(job) for job in await context.bridge.printing.jobs(limit=limit)]))
+
+
+async def job(request: web.Request) -> web.Response:
+    return json_answer(job_view(await _job(request)))
+
+
+async def job_receipt(request: web.Request) -> web.Response:
+    """The job as paper would show it, drawn from its bytes: no proof that it was printed."""
+    context = request.app[CONTEXT]
+    found = await _job(request)
+    headers = {"ETag": f'"{found.sha256[:32]}"', "Cache-Control": "private, no-cache"}
+    if headers["ETag"] in request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=headers)
+    picture = context.pictures.get(found.sha256)
+    if picture is None:
+        data = await context.bridge.printing.job_data(found.job_id)
+        if data is None:
+            detail = f"The bytes of job {found.job_id} were removed from the journal by age or size."
+            raise Problem("receipt_gone", detail)
+        picture = await context.workshop.run(render_job, data)
+        context.pictures.put(found.sha256, picture)
+    return web.Response(body=picture, content_type="image/png", headers=headers)
+
+
+async def job_cancel(request: web.Request) -> web.Response:
+    cancelled = await request.app[CONTEXT].bridge.printing.cancel(_job_id(request))
+    return json_answer(job_view(cancelled))
+
+
+async def drawer_open(request: web.Request) -> web.Response:
+    """Open the drawer now or never; the answer says which."""
+    context = request.app[CONTEXT]
+    key = idempotency_key(request)
+    wish = await context.bodies.read_json(request, DrawerOpen, default=DrawerOpen())
+    asked_at = context.clock()
+    longest_ms = LONGEST_KICK_MS if wish.time_to_live_ms is msgspec.UNSET else wish.time_to_live_ms
+    given = {
+        name: value
+        for name in ("on_ms", "time_to_live_ms")
+        if (value := getattr(wish, name)) is not msgspec.UNSET  # the rest is the drawer service's to choose
+    }
+    try:
+        async with asyncio.timeout((longest_ms + KICK_MARGIN_MS) / 1000):
+            kick = await context.bridge.drawers.kick(source=SOURCE, drawer=wish.drawer, idempotency_key=key, **given)
+    except TimeoutError:
+        raise Problem(
+            "service_timeout", "The bridge lost track of this kick; it is past its time and will not open the drawer."
+        ) from None
+    headers = REPLAYED_HEADER if key is not None and _answered_before(context, kick, asked_at) else {}
+    if kick.state in (KickState.OPENED, KickState.UNVERIFIED):
+        return json_answer(kick, headers=headers)
+    raise _kick_failed(kick, headers)
+
+
+async def scans(request: web.Request) -> web.Response:
+    context = request.app[CONTEXT]
+    after = query_integer(request, "after", default=0, least=0, most=MAX_INTEGER)
+    limit = query_integer(request, "limit", default=DEFAULT_LIST_ITEMS, least=1, most=context.limits.list_items)
+    found = await context.bridge.scans.after(after, limit=limit)
+    next_after = found[-1].sequence if found else after
+    return json_answer(Scans(scans=[scan_view(scan) for scan in found], next_after=next_after))
+
+
+async def _compose(context: Context, content_type: str, charset: str | None, body: bytes) -> bytes:
+    """Return the job's ESC/POS bytes."""
+    try:
+        if content_type == "text/plain":
+            return await context.workshop.run(compose_text, _decode(body, charset))
+        if content_type == "image/png":
+            return await context.workshop.run(compose_png, body)
+        await context.workshop.run(check_stream, body)
+    except ComposeError as error:
+        raise Problem(COMPOSE_CODES.get(error.code, "not_printable"), f"{error}.", accepted=PRINT_TYPES) from error
+    return body
+
+
+def _decode(body: bytes, charset: str | None) -> str:
+    name = (charset or "utf-8").lower()
+    if name not in CHARSETS:
+        raise _unsupported(f"got charset={name[:40]}; known charsets are {', '.join(CHARSETS)}")
+    try:
+        return body.decode("utf-8-sig" if name == "utf-8" else name)
+    except UnicodeDecodeError as error:
+        raise Problem(
+            "text_undecodable",
+            f"The text is not {name}: byte {body[error.start]:#04x} at {error.start} does not fit. "
+            "Name the charset, for example Content-Type: text/plain; charset=gb18030.",
+        ) from error
+
+
+def _unsupported(what_came: str) -> Problem:
+    detail = f"Expected a Content-Type of {', '.join(PRINT_TYPES)}; {what_came}."
+    return Problem("media_type_unsupported", detail, accepted=PRINT_TYPES)
+
+
+async def _job(request: web.Request) -> Job:
+    job_id = _job_id(request)
+    found = await request.app[CONTEXT].bridge.printing.job(job_id)
+    if found is None:
+        raise Problem("job_unknown", f"There is no job {job_id}; old jobs are removed from the journal.")
+    return found
+
+
+def _job_id(request: web.Request) -> str:
+    job_id = request.match_info["job_id"]
+    if _JOB_ID.fullmatch(job_id) is None:
+        raise Problem("job_unknown", f"A job id has 16 hex digits in lower case, got {job_id[:40]!r}.")
+    return job_id
+
+
+def _answered_before(context: Context, kick: Kick, asked_at: float) -> bool:
+    """Whether an earlier request was given this kick: by this process, or (older than the request) by one before it."""
+    before = kick.kick_id in context.answered_kicks or kick.created_at < asked_at
+    context.answered_kicks.add(kick.kick_id)
+    return before
+
+
+def _kick_failed(kick: Kick, headers: dict[str, str]) -> Problem:
+    reason = kick.reason or "kick_failed"
+    code = reason if reason in CATALOGUE else "kick_failed"
+    return Problem(
+        code,
+        f"Drawer {kick.drawer} was not opened ({reason}). It will not open later by itself: ask again when wanted.",
+        headers=headers,
+        kick=kick,
+    )

@@ -1,0 +1,180 @@
+"""The API's own messages; what the bridge already has a Struct for goes out as that."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from host_bridge.events import ScanEvent
+from host_bridge.interfaces.http.body import MAX_INTEGER
+from host_bridge.interfaces.services import Receipt
+from host_bridge.journal.records import Job, Scan, ScanState
+from host_bridge.state import State
+
+LONGEST_KICK_MS = 60_000  # nobody waits at a drawer for longer
+SCAN_CHARACTERS = 4_096  # more than any symbology holds (QR code 40-L: 2953 bytes)
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The service works. Whether the counter does is in the state."""
+
+    status: Literal["ok"]
+    link: Literal["up", "down"]
+
+
+class JobLinks(msgspec.Struct, frozen=True, kw_only=True):
+    self: str
+    receipt: str
+    cancel: str
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The job is journaled: it survives a pulled cable and a killed bridge. What becomes of it is at `links.self`."""
+
+    job_id: str
+    state: Literal["queued"]  # as accepted; the same in the answer to a retry
+    links: JobLinks
+    warning: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class JobView(Job, frozen=True, kw_only=True):
+    """A job, and where to find more of it. Times are seconds since the epoch."""
+
+    links: JobLinks
+
+
+class Jobs(msgspec.Struct, frozen=True, kw_only=True):
+    jobs: list[JobView]  # the newest first
+
+
+class ScanView(msgspec.Struct, frozen=True, kw_only=True):
+    """One barcode, as in the event, and what became of it."""
+
+    sequence: int
+    data: str
+    data_hex: str
+    symbology: str | None
+    check_digit_ok: bool | None
+    repeat: bool
+    read_at: str
+    state: ScanState
+
+
+class Scans(msgspec.Struct, frozen=True, kw_only=True):
+    scans: list[ScanView]  # the oldest first
+    next_after: int  # ask for ?after= this to go on
+
+
+class DrawerOpen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to open the drawer. What is left out is as configured under [drawer]."""
+
+    drawer: Literal[1, 2] = 1
+    on_ms: Annotated[int, msgspec.Meta(ge=1, le=510)] | msgspec.UnsetType = msgspec.UNSET  # the kick port's limit
+    time_to_live_ms: Annotated[int, msgspec.Meta(ge=1, le=LONGEST_KICK_MS)] | msgspec.UnsetType = msgspec.UNSET
+
+
+# WebSocket, from the bridge
+
+
+class StateMessage(msgspec.Struct, frozen=True, kw_only=True, tag="state"):
+    """The first message of every connection."""
+
+    state: State
+
+
+class AckAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="ack"):
+    """The scan is settled by this till (`accepted`), or was unknown, expired or settled before."""
+
+    sequence: int
+    accepted: bool
+
+
+class ErrorMessage(msgspec.Struct, frozen=True, kw_only=True, tag="error"):
+    """The client's last message could not be used."""
+
+    code: Literal["message_malformed", "observer", "service_timeout"]
+    detail: str
+
+
+# WebSocket, from the client
+
+
+class Ack(msgspec.Struct, frozen=True, kw_only=True, tag="ack", forbid_unknown_fields=True):
+    """The till has taken over this scan; it will not come again."""
+
+    sequence: Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
+
+
+# The virtual counter
+
+
+class VirtualScan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A barcode to hold under the scanner."""
+
+    data: Annotated[str, msgspec.Meta(min_length=1, max_length=SCAN_CHARACTERS)]
+    symbology: Annotated[str, msgspec.Meta(max_length=16)] | None = None  # AIM identifier, for example "]E0"
+
+
+class VirtualFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fault to inject, or to take away."""
+
+    fault: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    active: bool
+
+
+class ReceiptLinks(msgspec.Struct, frozen=True, kw_only=True):
+    png: str
+    bin: str
+
+
+class ReceiptView(Receipt, frozen=True, kw_only=True):
+    links: ReceiptLinks
+
+
+def rfc3339(seconds: float) -> str:
+    """UTC with milliseconds, for example 2025-01-31T09:30:00.125Z."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def job_links(job_id: str) -> JobLinks:
+    path = f"/api/v1/jobs/{job_id}"
+    return JobLinks(self=path, receipt=f"{path}/receipt.png", cancel=f"{path}/cancel")
+
+
+def job_view(job: Job) -> JobView:
+    fields = {name: getattr(job, name) for name in job.__struct_fields__}
+    return JobView(**fields, links=job_links(job.job_id))
+
+
+def receipt_view(receipt: Receipt) -> ReceiptView:
+    fields = {name: getattr(receipt, name) for name in receipt.__struct_fields__}
+    path = f"/virtual/receipts/{receipt.n}"
+    return ReceiptView(**fields, links=ReceiptLinks(png=f"{path}.png", bin=f"{path}.bin"))
+
+
+def scan_view(scan: Scan) -> ScanView:
+    return ScanView(
+        sequence=scan.sequence,
+        data=scan.data,
+        data_hex=scan.raw.hex(),
+        symbology=scan.symbology,
+        check_digit_ok=scan.check_digit_ok,
+        repeat=scan.repeat,
+        read_at=rfc3339(scan.read_at),
+        state=scan.state,
+    )
+
+
+def scan_event(scan: Scan, *, redelivered: bool) -> ScanEvent:
+    return ScanEvent(
+        sequence=scan.sequence,
+        data=scan.data,
+        data_hex=scan.raw.hex(),
+        symbology=scan.symbology,
+        check_digit_ok=scan.check_digit_ok,
+        repeat=scan.repeat,
+        read_at=rfc3339(scan.read_at),
+        redelivered=redelivered,
+    )
