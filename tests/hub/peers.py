@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from hublink.link import HUB, Link
-from hublink.profile import USB
+from hublink.profile import USB, Profile
 
 from host_bridge.hub.transport import LineStep, Receiver, TransportError
 
+HELLO_MS = 10  # the real beacon's 500 ms would make up most of a test's time
 WAIT_S = 5.0  # a promise that isn't kept by then isn't kept
 
 
@@ -86,6 +87,16 @@ def hello(boot_id: bytes = b"boot-001") -> dict[str, Any]:
     }
 
 
+def _quick_profile() -> Profile:
+    new: Any = Profile
+    profile: Profile = new(
+        *("usb", USB.payload_bytes, USB.window, USB.rto_first_ms, USB.rto_min_ms, USB.rto_max_ms),
+        *(USB.ping_ms, USB.down_ms),
+    )
+    profile.hello_ms = HELLO_MS
+    return profile
+
+
 class FakeHub:
     """The real link in the hub's role at the far end of a :class:`Pty`, run by a task of the test's loop."""
 
@@ -101,7 +112,7 @@ class FakeHub:
     def boot(self, boot_id: bytes) -> None:
         """A new life."""
         new: Any = Link
-        self.link = new(HUB, USB, hello=lambda: hello(boot_id), trace_frames=0)
+        self.link = new(HUB, _quick_profile(), hello=lambda: hello(boot_id), trace_frames=0)
         self.link.start(self._now())
 
     def __enter__(self) -> FakeHub:
