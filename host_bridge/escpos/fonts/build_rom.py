@@ -4,9 +4,9 @@
 
 Both fonts are in Debian: fonts-noto-cjk and fonts-noto-mono.
 
-Three banks of one-bit glyphs, as a thermal printer has them: A (12x24) and B (9x17) for single-byte code pages, K (24x24)
-for the two-byte range. A code point such as U+2500 or the Cyrillic letters is in all of them: which one prints depends on
-whether it was sent as one byte or as two.
+Three banks of one-bit glyphs, as a thermal printer has them: A (12x24) and B (9x17) for single-byte code pages, K
+(24x24) for the two-byte range. A code point such as U+2500 or the Cyrillic letters is in all of them: which one prints
+depends on whether it was sent as one byte or as two.
 """
 
 from __future__ import annotations
@@ -25,9 +25,34 @@ MAGIC = b"RCPTROM1"
 ENTRY = struct.Struct("<cBHI")  # bank, 0, page (code point >> 8), compressed length
 
 SINGLE_BYTE_CODECS = (
-    "cp437 cp720 cp737 cp775 cp850 cp852 cp855 cp857 cp858 cp860 cp861 cp863 cp865 cp866 cp869 cp1125 cp1250 cp1251 "
-    "cp1252 cp1253 cp1254 cp1257 cp1258 iso8859_2 iso8859_7 iso8859_15 kz1048"
-).split()
+    "cp437",
+    "cp720",
+    "cp737",
+    "cp775",
+    "cp850",
+    "cp852",
+    "cp855",
+    "cp857",
+    "cp858",
+    "cp860",
+    "cp861",
+    "cp863",
+    "cp865",
+    "cp866",
+    "cp869",
+    "cp1125",
+    "cp1250",
+    "cp1251",
+    "cp1252",
+    "cp1253",
+    "cp1254",
+    "cp1257",
+    "cp1258",
+    "iso8859_2",
+    "iso8859_7",
+    "iso8859_15",
+    "kz1048",
+)
 
 Draw = Callable[[str], "Image.Image | None"]
 
@@ -66,7 +91,7 @@ def box_drawing(character: str, width: int, height: int) -> Image.Image | None:
         x0, y0, x1, y1 = blocks[name]
         draw.rectangle((x0, y0, x1 - 1, y1 - 1), fill=1)
         return image
-    shades = {
+    shades: dict[str, Callable[[int, int], bool]] = {
         "LIGHT SHADE": lambda x, y: y % 2 == 0 and (x + y) % 4 == 0,
         "MEDIUM SHADE": lambda x, y: (x + y) % 2 == 0,
         "DARK SHADE": lambda x, y: not (y % 2 == 0 and (x + y) % 4 == 0),
@@ -134,7 +159,7 @@ def _has(font: ImageFont.FreeTypeFont, character: str, missing: bytes) -> bool:
 
 
 def outline(font: ImageFont.FreeTypeFont, width: int, height: int, baseline: int, darkness: tuple[int, int]) -> Draw:
-    """Grey rendering with the font's own hints, then a threshold: lower for dense characters, so that they stay open."""
+    """Grey, with the font's own hints, then a threshold: higher for dense characters, so that they stay open."""
     missing = bytes(font.getmask("\U0010fffe"))
 
     def draw(character: str) -> Image.Image | None:
