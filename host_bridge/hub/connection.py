@@ -143,15 +143,18 @@ class HubConnection:
         if self._started:
             raise RuntimeError("a connection is used once; make a new one")
         self._started = True
+        drain = False
         try:
             reason = await self._serve()
             if reason.code == STOPPED:
+                drain = True
                 self._say_goodbye()
             return reason
         finally:
+            self._end("closed", "the connection was cancelled")
             self._cancel_timers()
             self._console.flush()
-            await self._transport.close(drain=self._ended.done() and self._ended.result().code == STOPPED)
+            await self._transport.close(drain=drain)
 
     def stop(self) -> None:
         """End the connection in order; ``run`` returns soon after."""
@@ -207,7 +210,8 @@ class HubConnection:
             self._listener.opened()
             self._diagnosis_timer = self._loop.call_later(self._limits.silent_ms / 1000, self._diagnose)
             self._pump()
-        reason = await self._ended
+        await asyncio.wait((self._ended,))  # not the future itself: cancelling this would end it without a reason
+        reason = self._ended.result()
         if self._was_up:
             self._listener.link_down(reason.code)
             if reason.code != STOPPED and self._link.trace:

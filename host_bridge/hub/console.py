@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 from collections import deque
 
@@ -22,6 +23,7 @@ class Console:
     def __init__(self, name: str = "hub") -> None:
         self._name = name
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._unfinished = ""
         self._traceback: list[str] = []
         self._recent = ""
@@ -34,7 +36,7 @@ class Console:
 
     def feed(self, data: bytes) -> None:
         """Take text as it came, in pieces of any size."""
-        text = data.decode("utf-8", "replace").replace("\r", "")
+        text = self._decoder.decode(data).replace("\r", "")
         recent = self._recent + text
         self.repl_seen = self.repl_seen or any(sign in recent for sign in _REPL_SIGNS)
         self._recent = recent[-(_SIGN_CHARS - 1) :]

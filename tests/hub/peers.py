@@ -1,4 +1,4 @@
-"""The other end of the line for tests: pseudo-terminals, a hub made of the real link, and a transport without a driver."""
+"""The other end of the line: pseudo-terminals, a hub made of the real link, a transport without a driver."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from host_bridge.hub.transport import LineStep, Receiver, TransportError
 from hublink.link import HUB, Link
 from hublink.profile import USB, Profile
-
-from host_bridge.hub.transport import LineStep, Receiver, TransportError
 
 HELLO_MS = 10  # the real beacon's 500 ms would make up most of a test's time
 WAIT_S = 5.0  # a promise that isn't kept by then isn't kept

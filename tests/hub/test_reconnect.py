@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import os
 import random
@@ -38,7 +39,7 @@ class Listener:
     """Remembers everything, in order."""
 
     def __init__(self) -> None:
-        self.events: list[tuple[Any, ...]] = []
+        self.events: list[Any] = []
 
     def link_up(self, hello: dict[str, Any], resumed: bool) -> None:
         self.events.append(("up", hello["boot_id"], resumed))
@@ -155,6 +156,8 @@ async def test_stop_returns_soon_in_every_phase(tmp_path: Path, line: Pty) -> No
         await bridge.link.stop()
         assert time.monotonic() - began < 0.5
         assert bridge.link.phase is Phase.STOPPED
+    with open(line.path, "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it was closed indeed
 
 
 async def test_a_missing_port_is_tried_the_moment_it_appears(line: Pty, start: Start) -> None:

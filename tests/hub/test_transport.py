@@ -131,7 +131,7 @@ async def test_a_port_that_vanishes_while_writing_is_reported(
     line: Pty, transport: SerialTransport, sink: Sink
 ) -> None:
     transport.write(bytes(60_000))
-    await until(lambda: line.read())
+    await until(line.read)
     line.vanish()
     await until(lambda: sink.errors)
     assert sink.errors[0].code == "port_vanished"

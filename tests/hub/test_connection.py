@@ -1,0 +1,381 @@
+"""One connection: the pump, what it tells of a port without a session, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+import pytest
+
+from host_bridge.hub.connection import (
+    STOPPED,
+    TICKS_MASK,
+    CloseReason,
+    ConnectionLimits,
+    HubConnection,
+    TraceFrame,
+)
+from host_bridge.hub.transport import RESET_PULSE, TransportError, TransportFull
+from tests.hub.peers import FakeTransport, until, within
+
+QUICK = ConnectionLimits(silent_ms=10, no_answer_ms=30)
+
+
+class FakeLink:
+    """A link whose events and frames a test lays out."""
+
+    def __init__(self) -> None:
+        self.statistics: dict[str, int] = {"frames_in": 0, "bytes_in": 0}
+        self.trace: list[TraceFrame] = [(0, "in", "HELLO")]
+        self.round_trip_ms: int | None = 3
+        self.is_up = False
+        self.events: deque[tuple[Any, ...]] = deque()
+        self.frames: deque[bytes] = deque()
+        self.received = bytearray()
+        self.sent: list[tuple[Any, ...]] = []
+        self.timer_ms: int | None = None
+        self.timers = 0
+        self.clocks: list[int] = []
+        self.granted: list[tuple[int, int]] = []
+
+    def start(self, now: int) -> None:
+        self.clocks.append(now)
+
+    def close(self, now: int) -> None:
+        if self.is_up:
+            self.frames.append(b"<close>")
+
+    def receive(self, data: bytes, now: int) -> None:
+        self.clocks.append(now)
+        self.received += data
+        self.statistics["bytes_in"] += len(data)
+
+    def send(self, name: str, *values: object) -> bool:
+        self.sent.append((name, *values))
+        self.frames.append(f"<{name}>".encode())
+        return True
+
+    def room(self, channel: int) -> int:
+        return 5
+
+    def grant(self, channel: int, count: int = 1) -> None:
+        self.granted.append((channel, count))
+
+    def peer_clock_ms(self, now: int) -> int | None:
+        return 42
+
+    def next_event(self) -> tuple[Any, ...] | None:
+        if not self.events:
+            return None
+        event = self.events.popleft()
+        if event[0] == "up":
+            self.is_up = True
+        return event
+
+    def data_to_send(self, now: int) -> bytes:
+        return self.frames.popleft() if self.frames else b""
+
+    def next_timer(self, now: int) -> int | None:
+        return self.timer_ms
+
+    def handle_timer(self, now: int) -> None:
+        self.timers += 1
+
+
+class Listener:
+    """Remembers everything, in order."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[Any, ...]] = []
+        self.on_message: Any = None
+
+    def opened(self) -> None:
+        self.events.append(("opened",))
+
+    def diagnosed(self, code: str, detail: str) -> None:
+        self.events.append(("diagnosed", code))
+
+    def link_up(self, hello: dict[str, Any]) -> None:
+        self.events.append(("up", hello))
+
+    def link_down(self, reason: str) -> None:
+        self.events.append(("down", reason))
+
+    def message(self, name: str, values: tuple[Any, ...]) -> None:
+        self.events.append(("message", name, values))
+        if self.on_message is not None:
+            self.on_message()
+
+    def writable(self, channel: int) -> None:
+        self.events.append(("writable", channel))
+
+    def link_trace(self, reason: str, frames: list[TraceFrame]) -> None:
+        self.events.append(("trace", reason, len(frames)))
+
+
+class Bench:
+    """A connection over a fake transport and link, running."""
+
+    def __init__(self, **arguments: Any) -> None:
+        self.transport = FakeTransport()
+        self.link = FakeLink()
+        self.listener = Listener()
+        arguments.setdefault("limits", QUICK)
+        self.connection = HubConnection(self.transport, self.link, self.listener, patience_ms=10, **arguments)
+        self.task: asyncio.Task[CloseReason] | None = None
+
+    async def run(self) -> None:
+        self.task = asyncio.create_task(self.connection.run())
+        await self.transport.opened.wait()
+        await until(lambda: ("opened",) in self.listener.events)
+
+    async def up(self) -> None:
+        await self.run()
+        self.give(("up", {"name": "x"}))
+
+    def give(self, *events: tuple[Any, ...]) -> None:
+        self.link.events.extend(events)
+        self.connection.data_received(b".")
+
+    async def end(self) -> CloseReason:
+        assert self.task is not None
+        reason: CloseReason = await within(self.task)
+        return reason
+
+
+async def test_bytes_go_in_and_events_and_frames_come_out() -> None:
+    bench = Bench()
+    await bench.up()
+    bench.link.frames.append(b"<ack>")
+    bench.give(("message", "scan", (1,)), ("writable", 4))
+    assert bench.link.received == b".."
+    assert bench.listener.events[1:] == [("up", {"name": "x"}), ("message", "scan", (1,)), ("writable", 4)]
+    assert bench.transport.written == [b"<ack>"]
+    assert all(0 <= now <= TICKS_MASK for now in bench.link.clocks)
+    bench.connection.stop()
+    await bench.end()
+
+
+async def test_a_listener_may_send_from_within_its_call() -> None:
+    bench = Bench()
+    bench.listener.on_message = lambda: bench.connection.send("scan_taken", 1)
+    await bench.up()
+    bench.give(("message", "scan", (1,)), ("message", "scan", (2,)))
+    assert bench.link.sent == [("scan_taken", 1)] * 2
+    assert b"".join(bench.transport.written) == b"<scan_taken>" * 2
+    bench.connection.stop()
+    await bench.end()
+
+
+async def test_writes_are_filled_up_to_whole_units_and_nothing_is_written_for_nothing() -> None:
+    bench = Bench(limits=ConnectionLimits(unit_bytes=64))
+    await bench.up()
+    assert bench.transport.written == []
+    for size in (1, 63, 64, 65):
+        bench.link.frames.append(bytes(size))
+        bench.connection.drained()
+    assert [len(data) for data in bench.transport.written] == [64, 64, 64, 128]
+    assert bench.transport.written[0] == b"\0" + b"~" * 63
+    bench.connection.stop()
+    await bench.end()
+
+
+async def test_no_more_is_taken_from_the_link_than_is_about_to_be_written() -> None:
+    bench = Bench(limits=ConnectionLimits(write_ahead_bytes=100))
+    await bench.up()
+    bench.link.frames.extend([bytes(60)] * 5)
+    bench.connection.drained()
+    assert len(bench.transport.written[0]) == 120
+    bench.transport.queued_bytes = 120
+    bench.connection.send("kick", 1)
+    assert len(bench.transport.written) == 1
+    bench.transport.queued_bytes = 0
+    bench.connection.drained()
+    assert len(bench.transport.written[1]) == 120
+    bench.connection.stop()
+    await bench.end()
+
+
+async def test_a_jammed_transport_does_not_spin_the_timers() -> None:
+    bench = Bench()
+    bench.link.timer_ms = 0
+    await bench.up()
+    bench.transport.queued_bytes = 10_000
+    bench.connection.drained()
+    before = bench.link.timers
+    await asyncio.sleep(0.06)
+    assert bench.link.timers - before <= 2
+    bench.connection.stop()
+    await bench.end()
+
+
+async def test_the_links_timer_is_kept() -> None:
+    bench = Bench()
+    bench.link.timer_ms = 1
+    await bench.up()
+    await until(lambda: bench.link.timers >= 3)
+    bench.connection.stop()
+    await bench.end()
+    after = bench.link.timers
+    await asyncio.sleep(0.01)
+    assert bench.link.timers == after
+
+
+async def test_a_lost_port_ends_it_with_the_trace() -> None:
+    bench = Bench()
+    await bench.up()
+    bench.connection.lost(TransportError("port_vanished", "gone", "replug"))
+    assert await bench.end() == CloseReason("port_vanished", "gone", "replug", True)
+    assert bench.listener.events[-2:] == [("down", "port_vanished"), ("trace", "port_vanished", 1)]
+    assert bench.transport.closed.is_set()
+    assert not bench.connection.send("kick", 1)
+    assert bench.connection.room(1) == 0
+
+
+async def test_a_link_that_goes_down_ends_it_with_its_reason_and_nothing_is_told_after() -> None:
+    bench = Bench()
+    await bench.up()
+    bench.give(("down", "hub_restarted"), ("message", "scan", (1,)))
+    bench.give(("message", "scan", (2,)))
+    assert (await bench.end()).code == "hub_restarted"
+    assert not [event for event in bench.listener.events if event[0] == "message"]
+
+
+async def test_stop_says_goodbye_and_drains() -> None:
+    bench = Bench()
+    await bench.up()
+    bench.connection.stop()
+    assert (await bench.end()).code == STOPPED
+    assert bench.transport.written == [b"<close>"]
+    assert bench.transport.drain_asked
+    assert ("down", STOPPED) in bench.listener.events
+    assert not [event for event in bench.listener.events if event[0] == "trace"]
+
+
+async def test_a_port_that_does_not_open_ends_it_without_a_word() -> None:
+    bench = Bench()
+    bench.transport.open_error = TransportError("port_busy", "used")
+    assert await within(bench.connection.run()) == CloseReason("port_busy", "used")
+    assert bench.listener.events == []
+
+
+async def test_it_is_used_once() -> None:
+    bench = Bench()
+    await bench.run()
+    with pytest.raises(RuntimeError, match="used once"):
+        await bench.connection.run()
+    bench.connection.stop()
+    await bench.end()
+
+
+async def test_a_pulse_comes_before_listening() -> None:
+    bench = Bench(pulse=RESET_PULSE)
+    await bench.run()
+    assert bench.transport.pulses == [RESET_PULSE]
+    bench.connection.stop()
+    await bench.end()
+
+
+async def test_a_broken_write_ends_it() -> None:
+    bench = Bench()
+    await bench.up()
+
+    def broken(_data: bytes) -> None:
+        raise TransportError("io_error", "broken")
+
+    bench.transport.write = broken  # type: ignore[method-assign, assignment]
+    bench.connection.send("kick", 1)
+    assert (await bench.end()).code == "io_error"
+
+
+async def test_a_full_transport_loses_frames_not_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    await bench.up()
+
+    def full(_data: bytes) -> None:
+        raise TransportFull("full")
+
+    bench.transport.write = full  # type: ignore[method-assign, assignment]
+    bench.connection.send("kick", 1)
+    assert bench.connection.is_up
+    assert "full" in caplog.text
+    bench.connection.stop()
+    await bench.end()
+
+
+@pytest.mark.parametrize(
+    ("statistics", "code"),
+    [
+        ({}, "silent"),
+        ({"bytes_in": 5}, "silent"),
+        ({"bytes_in": 500}, "checksum_errors"),
+        ({"bytes_in": 500, "text_bytes": 500}, "silent"),
+        ({"error_checksum": 1}, "checksum_errors"),
+        ({"error_length": 1}, "checksum_errors"),
+        ({"error_version": 3, "error_checksum": 1}, "version_mismatch"),
+        ({"frames_in": 9, "error_session": 9}, "no_answer"),
+    ],
+)
+async def test_why_no_session_comes_up_is_told(statistics: dict[str, int], code: str) -> None:
+    bench = Bench()
+    await bench.run()
+    bench.link.statistics.update(statistics)
+    reason = await bench.end()
+    assert (reason.code, reason.was_up) == (code, False)
+    assert bench.listener.events[-1] == ("diagnosed", code)
+
+
+async def test_a_prompt_is_told_at_once() -> None:
+    bench = Bench(limits=ConnectionLimits(silent_ms=60_000))
+    await bench.run()
+    bench.give(("text", b">>"))
+    bench.give(("text", b"> "))
+    assert bench.listener.events[-1] == ("diagnosed", "repl")
+    bench.connection.stop()
+    await bench.end()
+
+
+async def test_a_prompt_in_a_running_session_is_only_text() -> None:
+    bench = Bench()
+    await bench.up()
+    bench.give(("text", b">>> "))
+    await asyncio.sleep(0.03)
+    assert bench.connection.is_up
+    assert not [event for event in bench.listener.events if event[0] == "diagnosed"]
+    bench.connection.stop()
+    await bench.end()
+
+
+async def test_an_unknown_event_is_an_error_and_the_timers_go_on() -> None:
+    bench = Bench()
+    bench.link.timer_ms = 1
+    await bench.up()
+    with pytest.raises(ValueError, match="unknown event"):
+        bench.give(("surprise",))
+    before = bench.link.timers
+    await until(lambda: bench.link.timers > before)
+    bench.connection.stop()
+    await bench.end()
+
+
+async def test_cancelling_closes_the_port() -> None:
+    bench = Bench()
+    await bench.up()
+    assert bench.task is not None
+    bench.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await bench.end()
+    assert bench.transport.closed.is_set()
+
+
+async def test_grant_room_and_clock_pass_through() -> None:
+    bench = Bench()
+    await bench.up()
+    bench.connection.grant(2, 3)
+    assert bench.link.granted == [(2, 3)]
+    assert bench.connection.room(1) == 5
+    assert bench.connection.peer_clock_ms() == 42
+    bench.connection.stop()
+    await bench.end()
+    assert bench.connection.peer_clock_ms() is None
