@@ -79,6 +79,11 @@ class CommandParser:
         return bytes(self._buffer)
 
     @property
+    def pending_bytes(self) -> int:
+        """How many bytes of the command under way have come, without copying them."""
+        return len(self._buffer)
+
+    @property
     def pending_name(self) -> str | None:
         """What the command under way is called, as far as its first bytes tell; None between commands."""
         if not self._buffer:
