@@ -16,7 +16,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -46,7 +46,7 @@ from host_bridge.hub.watcher import PortWatcher, Watcher
 from host_bridge.hub.worker import in_thread
 from host_bridge.state import LinkState
 from hublink.link import BRIDGE, Link
-from hublink.profile import TCP, UART, USB, Profile
+from hublink.profile import PROFILES, Profile
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,8 @@ class HubLinkOptions(msgspec.Struct, frozen=True, kw_only=True):
     lines: Lines = Lines()
     recovery: Recovery = Recovery()
     held_channels: tuple[int, ...] = ()  # whose credit the owner gives back itself, with ``grant``
-    unit_bytes: int | None = None  # None: 64 on USB CDC and pseudo-terminals (stdio), 1 elsewhere
+    profile: Literal["usb", "uart", "tcp"] | None = None  # the link's numbers; None: by what carries the link
+    unit_bytes: int | None = None  # None: 64 on USB CDC, where the hub may read its stdin; 1 elsewhere
     silent_ms: int = SILENT_MS
     back_off_first_ms: int = BACK_OFF_FIRST_MS
     back_off_max_ms: int = BACK_OFF_MAX_MS
@@ -143,7 +144,8 @@ def _utc_now() -> datetime:
 
 def profile_for(transport_name: str) -> Profile:
     """Return the link's numbers for a transport as :func:`ports.transport_name` names it."""
-    return {"UART": UART, "TCP": TCP}.get(transport_name, USB)
+    profile: Profile = PROFILES[{"UART": "uart", "TCP": "tcp"}.get(transport_name, "usb")]
+    return profile
 
 
 class HubLink:
@@ -390,7 +392,7 @@ class HubLink:
         recovery = self._options.recovery
         unit_bytes = self._options.unit_bytes
         if unit_bytes is None:
-            unit_bytes = STDIN_UNIT_BYTES if name in ("USB CDC", "pty") else 1
+            unit_bytes = STDIN_UNIT_BYTES if name == "USB CDC" else 1
         self._connection = HubConnection(
             self._new_transport(port),
             self._new_link(name, self._session),
@@ -505,8 +507,10 @@ class HubLink:
 
     def _real_link(self, transport_name: str, session: int) -> SessionLink:
         held = self._options.held_channels
+        named = self._options.profile
+        profile = profile_for(transport_name) if named is None else PROFILES[named]
         new: Any = Link  # no annotations there: it also runs on MicroPython
-        link: SessionLink = new(BRIDGE, profile_for(transport_name), session=session, held=held)
+        link: SessionLink = new(BRIDGE, profile, session=session, held=held)
         return link
 
 

@@ -72,11 +72,11 @@ class PortWatcher:
             await self._listed()
             return
         while True:
+            await asyncio.sleep(self._poll_ms / 1000)  # first: each attempt may itself change the port
             now = self._fingerprint()
             if now is not None and now != self._mark:
                 return
             self._mark = now
-            await asyncio.sleep(self._poll_ms / 1000)
 
     def _fingerprint(self) -> Fingerprint | None:
         try:
