@@ -7,7 +7,6 @@ What the bytes of a job mean, and what counts as proof of printing, the bridge k
 import asyncio
 import time
 
-from hublink import messages
 from hublink.messages import (
     NO_JOB,
     PHASE_ABORTED,
@@ -36,6 +35,7 @@ _REASON_POWER, _REASON_REPLACED, _REASON_OVERRUN = 1, 2, 3
 class Printer:
     def __init__(self, port, uplink, faults, on_printing):
         """`port`: the board file's `printer` section. `on_printing()`: a job begins to print."""
+        self._port = port
         self._uart = transport.open_uart(port)
         self._uplink = uplink
         self._faults = faults
@@ -71,6 +71,7 @@ class Printer:
 
     def link_writable(self, channel):
         if channel == PRINTER and self._tell_due:
+            self._tell_due = False
             self._tell_status()
             self._tell_job()
 
@@ -132,7 +133,8 @@ class Printer:
             self.written_bytes,
             self._reply,
         )
-        self._tell_due = not told
+        if not told:
+            self._tell_due = True
 
     def _tell_status(self):
         if not self._uplink.send("printer_status", self.condition, self.asb or b"\0\0\0\0"):
@@ -149,7 +151,7 @@ class Printer:
             except asyncio.CancelledError:
                 # The rest of a job must not come out when the printer does: empty the UART as well.
                 self._writing = False
-                self._uart.flush_buffers() if hasattr(self._uart, "flush_buffers") else self._reopen()
+                transport.empty_uart(self._uart, self._port)
             task.rest()
 
     async def _feed(self, task):
@@ -172,15 +174,16 @@ class Printer:
     async def _write_chunk(self, writer, chunk):
         for start in range(0, len(chunk), _WRITE_BYTES):
             piece = chunk[start : start + _WRITE_BYTES]
-            await self._write(writer, piece)
+            # Counted before, not after: of a job with written_bytes 0 nothing can have reached the printer.
             self.written_bytes += len(piece)
+            await self._write(writer, piece)
 
     async def _write(self, writer, data):
+        self._moved_at = time.ticks_ms()
         self._writing = True
         writer.write(data)
         await writer.drain()
         self._writing = False
-        self._moved_at = time.ticks_ms()
 
     def _abort(self, reason):
         """Give the job up; nothing of it that is still here will be printed."""
@@ -209,6 +212,7 @@ class Printer:
 
     def _on_sign_of_life(self):
         self._probes_unanswered = 0
+        self._moved_at = time.ticks_ms()
         if self.condition != _CONDITION_ANSWERING:
             self.condition = _CONDITION_ANSWERING
             self._faults.set("printer_power", False)
@@ -248,9 +252,7 @@ class Printer:
                 self._judge_stall()
             elif not self._chunks and self.phase not in (PHASE_RECEIVING, PHASE_ENDED):
                 self._probe()
-            elif self.phase == PHASE_RECEIVING:
-                self._moved_at = time.ticks_ms()  # it is the bridge that we wait for
-            task.rest()
+                task.rest()
             await asyncio.sleep_ms(_PROBE_MS)
 
     def _probe(self):

@@ -5,6 +5,15 @@ import machine
 
 def open_uart(port):
     """A UART from a board file's section: uart, tx, rx, baud_rate, and cts where the other side signals busy by it."""
+    return machine.UART(port["uart"], **_options(port))
+
+
+def empty_uart(uart, port):
+    """Throw away what the UART still holds, by setting it up again."""
+    uart.init(**_options(port))
+
+
+def _options(port):
     options = {
         "baudrate": port["baud_rate"],
         "tx": machine.Pin(port["tx"]),
@@ -16,7 +25,7 @@ def open_uart(port):
     if "cts" in port:
         options["cts"] = machine.Pin(port["cts"])
         options["flow"] = machine.UART.CTS
-    return machine.UART(port["uart"], **options)
+    return options
 
 
 def open_link(link):

@@ -24,7 +24,6 @@ FAULTS = (
     (23, "board_file", "hub", ERROR, 10),
     # What the bridge finds out and tells the hub.
     (40, "journal_full", "bridge", ERROR, 11),
-    (41, "job_unconfirmed", "printer", WARNING, 3),
     # The link itself: the bridge's side of it, never sent; the hub shows "waiting".
     (60, "port_missing", "link", ERROR, 1),
     (61, "port_busy", "link", ERROR, 1),

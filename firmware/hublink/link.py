@@ -59,7 +59,7 @@ class Link:
         self.role = role
         self.profile = profile
         self.state = IDLE
-        self.peer = None  # the other side's HELLO (bridge only)
+        self.peer = {}  # the other side's HELLO (bridge only)
         self.round_trip_ms = None
         self.statistics = {
             "frames_in": 0,
@@ -82,6 +82,7 @@ class Link:
         self._events = []
         self._queues = [[] for _ in range(_CHANNELS)]
         self._now = 0
+        self._rto_ms = profile.rto_first_ms
         self._forget_session()
 
     # -- what the owner calls ------------------------------------------------------------------------------------
@@ -356,10 +357,8 @@ class Link:
 
     def _take(self, code, payload):
         """The next frame in order. What can't be read is counted and passed over: asking again would not mend it."""
-        message = messages.BY_CODE.get(code)
-        values = message.unpack(payload) if message else None
         channel = code >> 4
-        if message and not self._may_take(channel):
+        if channel < _CHANNELS and not self._may_take(channel):
             self._count("error_credit")
             return
         self._expected = (self._expected + 1) & 0xFFFF
@@ -367,14 +366,15 @@ class Link:
         if not self._ack_owed:
             self._ack_since = self._now
         self._ack_owed += 1
-        if values is None:
+        message = messages.BY_CODE.get(code)
+        values = message.unpack(payload) if message else None
+        if channel < _CHANNELS:
+            self._taken_on[channel] = (self._taken_on[channel] + 1) & 0xFFFF
+        if message is None or values is None:
             self._count("error_message")
-            if message:
-                self._taken_on[channel] = (self._taken_on[channel] + 1) & 0xFFFF
+            if channel < _CHANNELS:
                 self.grant(channel)
-            return
-        self._taken_on[channel] = (self._taken_on[channel] + 1) & 0xFFFF
-        if message.name == "credit":
+        elif message.name == "credit":
             self._on_credit(values)
         else:
             self._events.append(("message", message.name, values))

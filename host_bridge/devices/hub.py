@@ -1,0 +1,190 @@
+"""One hub with its devices: hands the link's messages to the device services, and their faults to the board."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from host_bridge.devices.drawer import DrawerService
+from host_bridge.devices.indicator import IndicatorService
+from host_bridge.devices.printer import PrinterOptions, PrinterService
+from host_bridge.devices.scanner import ScannerService
+from host_bridge.events import EventBus, LinkEvent
+from host_bridge.hub.reconnect import HubLink
+from host_bridge.journal import Journal, JournalError
+from host_bridge.state import Devices, HubState
+from host_bridge.watch.faults import FaultBoard
+from hublink.hello import FLAG_SAFE_MODE, RESET_CAUSES
+
+log = logging.getLogger(__name__)
+
+
+class LinkView:
+    """`devices.link.DeviceLink` over a HubLink."""
+
+    def __init__(self, link: HubLink) -> None:
+        self._link = link
+        self.session = 0
+        self.told = False
+        self.hub_id = ""
+        self.boot_id = ""
+
+    @property
+    def is_up(self) -> bool:
+        return self._link.is_up
+
+    def send(self, name: str, *values: object) -> bool:
+        return self._link.send(name, *values)
+
+    def room(self, channel: int) -> int:
+        return self._link.room(channel)
+
+    def hub_clock_ms(self) -> int | None:
+        return self._link.peer_clock_ms()
+
+    def begin_session(self, hello: dict[str, Any]) -> None:
+        self.session += 1
+        self.told = False
+        self.hub_id = hello["hub_id"].hex()
+        self.boot_id = hello["boot_id"].hex()
+
+
+class HubDevices:
+    """Listens to one HubLink; owns the services of its devices."""
+
+    def __init__(
+        self,
+        link: HubLink,
+        journal: Journal,
+        events: EventBus,
+        faults: FaultBoard,
+        *,
+        printer: PrinterOptions | None = None,
+        expire_ms: int = 10_000,
+    ) -> None:
+        self._link = link
+        self._journal = journal
+        self._faults = faults
+        self._view = LinkView(link)
+        self._notes: set[asyncio.Task[None]] = set()
+        self.printing = PrinterService(self._view, journal, events, printer)
+        self.scans = ScannerService(self._view, journal, events, expire_ms)
+        self.drawers = DrawerService(self._view, journal, events)
+        self.indicator = IndicatorService(self._view, events)
+        self._handlers: dict[str, Any] = {
+            "faults": self._on_faults,
+            "blame": self._on_blame,
+            "kick_done": self.drawers.on_kick_done,
+            "drawer": self.drawers.on_drawer,
+            "scan": self.scans.on_scan,
+            "shown": self.indicator.on_shown,
+            "job_status": self.printing.on_job_status,
+            "printer_status": self.printing.on_printer_status,
+            "printer_reply": self.printing.on_printer_reply,
+        }
+        link.add_listener(self)
+
+    async def start(self) -> None:
+        """Take up what the last life left; then the link may start."""
+        await self.drawers.start()
+        await self.scans.start()
+        await self.printing.start()
+
+    async def stop(self) -> None:
+        """Stop the services; the link may still say goodbye."""
+        await self.printing.stop()
+        await self.scans.stop()
+
+    async def settle(self) -> None:
+        """Wait for what is still being noted in the journal."""
+        if self._notes:
+            await asyncio.wait(self._notes)
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """What never ends while all is well."""
+        return [*self.printing.tasks(), *self.scans.tasks()]
+
+    # -- state ---------------------------------------------------------------------------------------------------
+
+    def hub(self) -> HubState | None:
+        """Who the hub said it is, also while it is away."""
+        hello = self._link.hello
+        if hello is None:
+            return None
+        cause = hello["reset_cause"]
+        return HubState(
+            id=hello["hub_id"].hex(),
+            name=hello["name"],
+            board=hello["board"],
+            firmware=hello["firmware"],
+            boot_id=hello["boot_id"].hex(),
+            reset_cause=RESET_CAUSES[cause] if cause < len(RESET_CAUSES) else "unknown",
+            boots=hello["boots"],
+            safe_mode=bool(hello["flags"] & FLAG_SAFE_MODE),
+            crumb=hello["crumb"] or None,
+        )
+
+    def devices(self) -> Devices:
+        return Devices(scanner=self.scans.state(), printer=self.printing.state(), drawer=self.drawers.state())
+
+    # -- what the link says --------------------------------------------------------------------------------------
+
+    def on_link_event(self, event: LinkEvent) -> None:
+        self._faults.report_link(event.link.status, event.link.reason)
+
+    def link_up(self, hello: dict[str, Any], resumed: bool) -> None:
+        self._view.begin_session(hello)
+        self.printing.link_up(hello)
+        self.drawers.link_up()
+        self.indicator.link_up()
+        if not resumed:
+            hub = self.hub()
+            assert hub is not None
+            self._note("hub_started", reset_cause=hub.reset_cause, boots=hub.boots, crumb=hub.crumb)
+
+    def link_down(self, reason: str) -> None:
+        self.printing.link_down()
+        self.scans.link_down()
+        self.drawers.link_down()
+        self.indicator.link_down()
+        self._note("link_down", reason=reason)
+
+    def message(self, name: str, values: tuple[Any, ...]) -> None:
+        handler = self._handlers.get(name)
+        if handler is None:
+            log.warning("the hub sent %r, which only a bridge says", name)
+        else:
+            handler(*values)
+
+    def writable(self, channel: int) -> None:
+        self.printing.writable(channel)
+
+    def keep_trace(self, reason: str, frames: list[tuple[object, ...]]) -> None:
+        """The last frames each way of a link that failed, for the technician."""
+        self._note("link_trace", reason=reason, frames=frames[-200:])
+
+    def _on_faults(self, numbers: bytes) -> None:
+        codes = self._faults.report_hub(numbers)
+        self._view.told = True
+        self.scans.on_faults(codes)
+        self.drawers.on_faults(codes)
+
+    def _on_blame(self, text: bytes) -> None:
+        words = text.decode("utf-8", "replace")
+        log.error("a task in the hub failed: %s", words)
+        self._note("hub_task_failed", text=words)
+
+    def _note(self, kind: str, **detail: object) -> None:
+        """Keep an event, without holding the link up."""
+        task = asyncio.ensure_future(_logged(self._journal.add_event(kind, detail)))
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
+
+
+async def _logged(adding: Coroutine[Any, Any, object]) -> None:
+    try:
+        await adding
+    except JournalError as error:
+        log.warning("an event was not kept: %s", error)

@@ -1,0 +1,406 @@
+"""The receipt printer as tills see it (UnifiedPOS POSPrinter): a journaled queue, printed one job at a time.
+
+A job's bytes leave here only after its state `sending` is committed. From then on it is known how far it got as long
+as the hub lives on: a new session continues where the hub stands. If the hub has begun a new life meanwhile nobody can
+know what is on paper, and the job ends `unconfirmed`; it is never sent a second time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from host_bridge.devices.link import DeviceLink
+from host_bridge.devices.proof import Proof, ProofFinder
+from host_bridge.events import EventBus, JobEvent, PrinterEvent
+from host_bridge.interfaces.services import Refused, Submitted
+from host_bridge.journal import IdempotencyMismatch, IllegalTransition, Journal, JournalError, JournalFull
+from host_bridge.journal.records import Job, JobState
+from host_bridge.state import PrinterState
+from hublink import messages
+from hublink.messages import ABORT_REASONS, NO_JOB, PRINTER
+
+log = logging.getLogger(__name__)
+
+CHUNK_BYTES = 240  # what one frame carries
+MAX_QUEUED_JOBS = 500
+MAX_QUEUED_BYTES = 64 << 20
+MAX_JOB_BYTES = 16 << 20
+CONFIRM_TIMEOUT_MS = 15_000  # a full printer buffer (4 KB of text, 40 cm of paper) takes a slow printer 8 s
+JOURNAL_RETRY_MS = 1000
+
+ConfirmBy = Literal["auto", "process_id", "gs_r", "none"]
+
+
+class PrinterOptions(msgspec.Struct, frozen=True, kw_only=True):
+    confirm: ConfirmBy = "auto"
+    confirm_timeout_ms: int = CONFIRM_TIMEOUT_MS
+    max_job_bytes: int = MAX_JOB_BYTES
+    max_queued_jobs: int = MAX_QUEUED_JOBS
+    max_queued_bytes: int = MAX_QUEUED_BYTES
+
+
+class HubJob(msgspec.Struct, frozen=True):
+    """How far the hub is with the job that it holds."""
+
+    token: bytes
+    phase: int
+    reason: int = 0
+    received_bytes: int = 0
+    written_bytes: int = 0
+    reply: bytes = b""
+
+
+_NOTHING = HubJob(NO_JOB, messages.PHASE_NONE)
+
+
+class PrinterService:
+    """Implements `services.Printing`."""
+
+    def __init__(
+        self, link: DeviceLink, journal: Journal, events: EventBus, options: PrinterOptions | None = None
+    ) -> None:
+        self._link = link
+        self._journal = journal
+        self._events = events
+        self._options = options or PrinterOptions()
+        self._proof_finder = ProofFinder(self._options.confirm, link)
+        self._queue: deque[Job] = deque()  # open jobs, oldest first; the journal has them too
+        self._queued_bytes = 0
+        self._waiters: dict[str, list[asyncio.Future[Job]]] = {}
+        self._changed = asyncio.Event()
+        self._condition = 0
+        self._asb: bytes | None = None
+        self._hub_job = _NOTHING
+        self._current: Job | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take up the open jobs of the last life and begin to print."""
+        for job in await self._journal.open_jobs():
+            self._queue.append(job)
+            self._queued_bytes += job.size_bytes
+        self._task = asyncio.create_task(self._run(), name="printer")
+
+    async def stop(self) -> None:
+        """Take no more jobs. What is queued or under way stays so in the journal, for the next start."""
+        self._stopping = True
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                waiter.cancel()
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        return [self._task] if self._task else []
+
+    # -- what till interfaces call -------------------------------------------------------------------------------
+
+    def accepting(self) -> Refused | None:
+        if self._stopping:
+            return Refused("stopping", "the bridge is stopping: send the job again once it runs")
+        if len(self._queue) >= self._options.max_queued_jobs or self._queued_bytes >= self._options.max_queued_bytes:
+            return Refused(
+                "queue_full",
+                f"{len(self._queue)} jobs ({self._queued_bytes} bytes) wait for the printer: see to its fault first",
+            )
+        full = self._journal.accepting()
+        return Refused("journal_full", str(full)) if full else None
+
+    async def submit(self, data: bytes, *, source: str, idempotency_key: str | None = None) -> Submitted:
+        if len(data) > self._options.max_job_bytes:
+            raise Refused(
+                "job_too_large",
+                f"a job has at most {self._options.max_job_bytes} bytes, this one {len(data)}: print it in parts",
+            )
+        refused = self.accepting()
+        if refused:
+            raise refused
+        try:
+            job, replayed = await self._journal.add_job(data, source, idempotency_key)
+        except IdempotencyMismatch as error:
+            raise Refused("idempotency_mismatch", str(error)) from error
+        except JournalFull as error:
+            raise Refused("journal_full", str(error)) from error
+        except JournalError as error:
+            raise Refused("journal_failed", str(error)) from error
+        if replayed:
+            return Submitted(job=job, replayed=True, warning=job.warning)
+        self._queue.append(job)
+        self._queued_bytes += job.size_bytes
+        self._events.publish(JobEvent(job=job))
+        self._changed.set()
+        return Submitted(job=job, warning=await self._duplicate_warning(job))
+
+    async def job(self, job_id: str) -> Job | None:
+        return await self._journal.job(job_id)
+
+    async def jobs(self, *, limit: int) -> list[Job]:
+        return await self._journal.jobs(limit)
+
+    async def job_data(self, job_id: str) -> bytes | None:
+        return await self._journal.job_data(job_id)
+
+    async def cancel(self, job_id: str) -> Job:
+        job = await self._journal.job(job_id)
+        if job is None:
+            raise Refused("job_unknown", f"there is no job {job_id!r}")
+        if job.state is JobState.CANCELLED:
+            return job
+        if self._current and self._current.job_id == job_id:
+            raise _not_cancellable(self._current)
+        try:
+            job = await self._journal.set_job(job_id, JobState.CANCELLED, expected={JobState.QUEUED}, reason="cancelled")
+        except IllegalTransition as error:
+            raise _not_cancellable(job) from error
+        self._close(job)
+        return job
+
+    async def wait_final(self, job_id: str) -> Job:
+        waiter: asyncio.Future[Job] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(job_id, []).append(waiter)
+        try:
+            job = await self._journal.job(job_id)
+            if job is None:
+                raise Refused("job_unknown", f"there is no job {job_id!r}")
+            return job if job.state.final else await waiter
+        finally:
+            self._waiters[job_id].remove(waiter)
+            if not self._waiters[job_id]:
+                del self._waiters[job_id]
+
+    def status_bytes(self) -> bytes | None:
+        return self._asb if self._link.is_up and self._condition == 1 else None
+
+    def state(self) -> PrinterState:
+        """The printer as people see it."""
+        asb = self.status_bytes()
+        current = self._current.job_id if self._current and self._current.state is JobState.SENDING else None
+        if asb is None:
+            return PrinterState(
+                status="fault" if self._link.is_up and self._condition == 2 else "unknown",
+                queued_jobs=len(self._queue),
+                current_job=current,
+            )
+        error = bool(asb[0] & 0x08 or asb[1] & 0x2C or asb[2] & 0x0C)
+        return PrinterState(
+            status="fault" if error else "printing" if current else "ready",
+            online=not asb[0] & 0x08,
+            paper="end" if asb[2] & 0x0C else "near_end" if asb[2] & 0x03 else "ok",
+            cover_open=bool(asb[0] & 0x20),
+            cutter_error=bool(asb[1] & 0x08),
+            queued_jobs=len(self._queue),
+            current_job=current,
+            asb=asb.hex(),
+        )
+
+    # -- what the hub says ---------------------------------------------------------------------------------------
+
+    def link_up(self, hello: dict[str, Any]) -> None:
+        phase = hello["job_phase"]
+        if phase > messages.PHASE_ENDED:
+            phase = messages.PHASE_ENDED  # HELLO has no room for how it ended: job_status, which follows, tells
+        self._hub_job = HubJob(hello["job"], phase, received_bytes=hello["job_received_bytes"])
+        self._condition = 0
+        self._changed.set()
+
+    def link_down(self) -> None:
+        self._condition = 0
+        self._changed.set()
+        self._tell()
+
+    def writable(self, channel: int) -> None:
+        if channel == PRINTER:
+            self._changed.set()
+
+    def on_job_status(self, token: bytes, phase: int, reason: int, received: int, written: int, reply: bytes) -> None:
+        self._hub_job = HubJob(token, phase, reason, received, written, reply)
+        self._changed.set()
+
+    def on_printer_status(self, condition: int, asb: bytes) -> None:
+        self._condition = condition
+        self._asb = asb if asb != b"\0\0\0\0" else None
+        if condition != 1:
+            self._proof_finder.forget()
+        self._changed.set()
+        self._tell()
+
+    def on_printer_reply(self, reply: bytes) -> None:
+        self._proof_finder.on_reply(reply)
+
+    def _tell(self) -> None:
+        self._events.publish(PrinterEvent(printer=self.state()))
+
+    # -- printing ------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        """Print the open jobs one after the other, for ever."""
+        while True:
+            while not self._queue:
+                await self._change()
+            self._current = self._queue[0]
+            try:
+                await self._print(self._current)
+            except JournalError as error:
+                # The job's next state could not be kept: it stays where it is until the journal can be written again.
+                log.error("job %s waits for the journal: %s", self._current.job_id, error)
+                await asyncio.sleep(JOURNAL_RETRY_MS / 1000)
+            finally:
+                self._current = None
+
+    async def _print(self, job: Job) -> None:
+        """Bring one job to its final state, over as many sessions as that takes."""
+        data = await self._journal.job_data(job.job_id)
+        if data is None:
+            await self._finish(job, JobState.FAILED, "data_lost")
+            return
+        token = bytes.fromhex(job.job_id)
+        while True:
+            await self._until(self._ready)
+            boot_id = self._link.boot_id
+            if job.state is JobState.SENDING and job.boot_id != boot_id:
+                await self._finish(job, JobState.UNCONFIRMED, "hub_restarted")
+                return
+            proof = await self._proof_finder.find()
+            if proof is None:
+                continue
+            if job.state is JobState.QUEUED:
+                if self._queue[0].job_id != job.job_id:
+                    return  # cancelled while it waited
+                job = await self._begin(job, boot_id)
+            outcome = await self._send(job, token, data, proof)
+            if outcome is not None:
+                await self._finish(job, *outcome)
+                self._link.send("job_forget", token)
+                return
+
+    async def _begin(self, job: Job, boot_id: str) -> Job:
+        """Commit `sending` before the first byte goes."""
+        self._current = job = await self._journal.set_job(
+            job.job_id, JobState.SENDING, expected={JobState.QUEUED}, boot_id=boot_id
+        )
+        self._queue[0] = job
+        self._events.publish(JobEvent(job=job))
+        self._tell()
+        return job
+
+    async def _send(self, job: Job, token: bytes, data: bytes, proof: Proof) -> tuple[JobState, str | None] | None:
+        """One session's part of a job: from where the hub stands to the proof. None: the session ended before."""
+        session = self._link.session
+        if self._hub_job.token != token or self._untouched():
+            self._hub_job = HubJob(token, messages.PHASE_RECEIVING)
+            if not await self._say(session, "job_begin", token, len(data)):
+                return None
+        if self._hub_job.phase == messages.PHASE_RECEIVING:
+            offset = self._hub_job.received_bytes
+            while offset < len(data):
+                if not await self._say(session, "job_data", data[offset : offset + CHUNK_BYTES]):
+                    return None
+                if self._hub_job.phase == messages.PHASE_ABORTED:
+                    break
+                offset += CHUNK_BYTES
+            else:
+                if not await self._say(session, "job_end", token, proof.request(token)):
+                    return None
+        return await self._outcome(session, token, proof)
+
+    def _untouched(self) -> bool:
+        """The hub gave the job up before a byte of it went to the printer: it can safely be sent again."""
+        return self._hub_job.phase == messages.PHASE_ABORTED and self._hub_job.written_bytes == 0
+
+    async def _say(self, session: int, name: str, *values: object) -> bool:
+        """Send one message, waiting for room. False: the session is over, or the hub has given the job up."""
+        while self._link.session == session and self._link.is_up:
+            if self._link.room(PRINTER) > 0 and self._link.send(name, *values):
+                return True
+            if name == "job_data" and self._hub_job.phase == messages.PHASE_ABORTED:
+                return True
+            await self._change()
+        return False
+
+    async def _outcome(self, session: int, token: bytes, proof: Proof) -> tuple[JobState, str | None] | None:
+        """Wait for the hub's last word on the job."""
+        while self._link.session == session and self._link.is_up:
+            job = self._hub_job
+            if job.token != token:
+                return JobState.UNCONFIRMED, "hub_forgot_job"
+            if job.phase == messages.PHASE_PROVEN and job.reply:
+                return (JobState.PRINTED, None) if proof.fits(token, job.reply) else (JobState.UNCONFIRMED, "wrong_proof")
+            if job.phase == messages.PHASE_ABORTED:
+                return None if self._untouched() else (JobState.UNCONFIRMED, ABORT_REASONS[job.reason])
+            if job.phase == messages.PHASE_WRITTEN and not proof.wanted:
+                return JobState.UNCONFIRMED, "no_proof"
+            # A printer that says why it stands still may take its time; one that says all is well may not.
+            waits = job.phase == messages.PHASE_WRITTEN and self.state().status in ("ready", "printing")
+            if not await self._change(self._options.confirm_timeout_ms if waits else None):
+                return JobState.UNCONFIRMED, "no_proof"
+        return None
+
+    async def _finish(self, job: Job, state: JobState, reason: str | None) -> None:
+        sent_bytes = min(self._hub_job.written_bytes, job.size_bytes)
+        if state is JobState.PRINTED:
+            sent_bytes = job.size_bytes
+        done = await self._journal.set_job(job.job_id, state, expected={job.state}, reason=reason, sent_bytes=sent_bytes)
+        self._current = None
+        self._close(done)
+        if state is not JobState.PRINTED:
+            log.warning("job %s is %s: %s", job.job_id, state, reason)
+
+    def _close(self, job: Job) -> None:
+        """A job is final: out of the queue, and everyone who waits is told."""
+        for queued in self._queue:
+            if queued.job_id == job.job_id:
+                self._queue.remove(queued)
+                self._queued_bytes -= queued.size_bytes
+                break
+        for waiter in self._waiters.get(job.job_id, ()):
+            if not waiter.done():
+                waiter.set_result(job)
+        self._events.publish(JobEvent(job=job))
+        self._changed.set()
+        self._tell()
+
+    # -- waiting -------------------------------------------------------------------------------------------------
+
+    def _ready(self) -> bool:
+        """The printer answers, or is one that never does."""
+        return self._link.is_up and (self._condition == 1 or self._options.confirm == "none") and self._link.told
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            await self._change()
+
+    async def _change(self, timeout_ms: int | None = None) -> bool:
+        """Wait until anything about the queue, the link, the printer or the job has changed; False after the time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
+                await self._changed.wait()
+                self._changed.clear()
+                return True
+        return False
+
+    async def _duplicate_warning(self, job: Job) -> str | None:
+        """The same receipt twice within half a minute is often a retry by a till that forgot its idempotency key."""
+        try:
+            earlier = await self._journal.recent_duplicate(job.sha256, excluding=job.job_id)
+        except JournalError as error:
+            log.warning("could not look for a repeated receipt: %s", error)
+            return None
+        if earlier is None:
+            return None
+        ago_s = max(0, job.created_at - earlier.created_at)
+        return f"the same content was sent as job {earlier.job_id} {ago_s:.0f} s before"
+
+
+def _not_cancellable(job: Job) -> Refused:
+    return Refused("job_not_cancellable", f"job {job.job_id} is {job.state}: only a queued job can be cancelled")

@@ -1,0 +1,102 @@
+"""What a person can see of the bridge: the one shape behind `GET /api/v1/state`, `counterhub status` and the page."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Text(msgspec.Struct, frozen=True):
+    en: str
+    zh: str
+
+
+class FaultState(msgspec.Struct, frozen=True, kw_only=True):
+    """An active fault with the sentences that tell a clerk what to do."""
+
+    code: str
+    severity: Literal["error", "warning", "notice"]
+    device: str  # "hub", "link", "printer", "drawer", "scanner", "bridge"
+    since: str  # RFC 3339, UTC
+    blinks: int  # how often the LED blinks for it
+    title: Text
+    cause: Text
+    remedy: Text
+
+
+class LinkState(msgspec.Struct, frozen=True, kw_only=True):
+    status: Literal["up", "down"]
+    since: str
+    port: str | None = None  # the port in use, or last used
+    transport: str | None = None  # "USB CDC", "UART", "TCP", "pty"
+    reason: str | None = None  # while down: "port_missing", "port_busy", "silent", ... see docs/faults.md
+    round_trip_ms: float | None = None
+    session: int | None = None
+    statistics: dict[str, int] = {}
+
+
+class HubState(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the hub said it is; kept while the link is down."""
+
+    id: str
+    name: str
+    board: str
+    firmware: str
+    boot_id: str
+    reset_cause: str
+    boots: int
+    safe_mode: bool = False
+    crumb: str | None = None  # what the hub's last crash left behind
+
+
+class ScannerState(msgspec.Struct, frozen=True, kw_only=True):
+    status: Literal["ready", "fault", "unknown"]
+    scans: int = 0  # journaled since the bridge started
+    waiting: int = 0  # not yet acknowledged by a till
+
+
+class PrinterState(msgspec.Struct, frozen=True, kw_only=True):
+    status: Literal["ready", "printing", "fault", "unknown"]
+    online: bool = False
+    paper: Literal["ok", "near_end", "end", "unknown"] = "unknown"
+    cover_open: bool = False
+    cutter_error: bool = False
+    queued_jobs: int = 0
+    current_job: str | None = None
+    asb: str | None = None  # the last Automatic Status Back bytes, 8 hex digits
+
+
+class DrawerState(msgspec.Struct, frozen=True, kw_only=True):
+    status: Literal["closed", "open", "fault", "unknown"]
+
+
+class Devices(msgspec.Struct, frozen=True, kw_only=True):
+    scanner: ScannerState
+    printer: PrinterState
+    drawer: DrawerState
+
+
+class LightStep(msgspec.Struct, frozen=True):
+    """The LED holds `colour` (#rrggbb) for `ms`; the steps repeat."""
+
+    colour: str
+    ms: int
+
+
+class IndicatorState(msgspec.Struct, frozen=True, kw_only=True):
+    pattern: str  # "ready", "waiting", "fault:<code>", "safe_mode", "off", "unknown"
+    known: bool  # False: the link is down and this is what the hub should be showing
+    meaning: Text
+    steps: list[LightStep] = []
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    version: str
+    time: str
+    virtual: bool
+    link: LinkState
+    hub: HubState | None
+    devices: Devices
+    indicator: IndicatorState
+    faults: list[FaultState]

@@ -1,0 +1,1 @@
+"""Watching: which faults are active, what they mean, and what a clerk does about them."""

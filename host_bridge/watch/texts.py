@@ -1,0 +1,156 @@
+"""The sentences of the fault table, in English and Chinese: what it is, why, and what to do."""
+
+from __future__ import annotations
+
+import msgspec
+
+from host_bridge.state import Text
+
+
+class FaultText(msgspec.Struct, frozen=True):
+    title: Text
+    cause: Text
+    remedy: Text
+
+
+def _fault(title: tuple[str, str], cause: tuple[str, str], remedy: tuple[str, str]) -> FaultText:
+    return FaultText(Text(*title), Text(*cause), Text(*remedy))
+
+
+FAULT_TEXTS: dict[str, FaultText] = {
+    "paper_end": _fault(
+        ("Receipt printer: out of paper", "小票打印机缺纸"),
+        ("The paper roll is used up, or lies wrong.", "纸卷已用完，或纸卷没有放好。"),
+        (
+            "Put in a new roll and close the cover. Waiting receipts print by themselves; do not send them again.",
+            "请换上新纸卷并合上机盖。等待中的小票会自动打印，请勿重复打印。",
+        ),
+    ),
+    "cover_open": _fault(
+        ("Receipt printer: cover open", "小票打印机机盖打开"),
+        ("The printer's cover is not closed.", "打印机的机盖没有合上。"),
+        ("Close the cover until it clicks.", "请合上机盖，直到听到“咔嗒”一声。"),
+    ),
+    "cutter": _fault(
+        ("Receipt printer: cutter jammed", "小票打印机切刀卡住"),
+        ("Paper or a foreign body holds the cutter.", "切刀被纸屑或异物卡住。"),
+        (
+            "Switch the printer off, open the cover, take the paper out of the cutter, close it and switch on.",
+            "请关闭打印机电源，打开机盖，取出切刀处的纸，合上机盖后重新开机。",
+        ),
+    ),
+    "printer_power": _fault(
+        ("Receipt printer does not answer", "小票打印机没有响应"),
+        ("It is switched off, has no power, or its cable is out.", "打印机已关机、断电，或数据线脱落。"),
+        (
+            "Check the printer's switch and both its cables. A receipt that was being printed is marked unconfirmed.",
+            "请检查打印机开关、电源线和数据线。正在打印的那张小票会标记为“未确认”。",
+        ),
+    ),
+    "printer_error": _fault(
+        ("Receipt printer: error", "小票打印机故障"),
+        ("The printer reports an error that it can't clear itself.", "打印机报告了无法自行恢复的故障。"),
+        ("Switch the printer off and on. If it stays, call the technician.", "请关闭再打开打印机；若仍有故障，请联系技术人员。"),
+    ),
+    "paper_near_end": _fault(
+        ("Receipt paper is running out", "小票纸即将用完"),
+        ("The roll's end is near.", "纸卷快用完了。"),
+        ("Have a new roll ready; change it when there is no customer.", "请备好新纸卷，在没有顾客时更换。"),
+    ),
+    "scanner_unplugged": _fault(
+        ("Barcode scanner is unplugged", "扫码枪未连接"),
+        ("The scanner's plug is out of the hub.", "扫码枪的插头从集线盒上脱落。"),
+        ("Push the scanner's plug into the hub. Until then type the numbers in.", "请将扫码枪插头插回集线盒；在此之前请手动输入条码。"),
+    ),
+    "scans_waiting": _fault(
+        ("Too many scans wait for the till", "等待收银机的扫码过多"),
+        ("The till has not taken scans for a while.", "收银机已有一段时间没有接收扫码。"),
+        ("Stop scanning until the till is back; then scan the last articles again.", "请暂停扫码，待收银机恢复后重新扫描最后几件商品。"),
+    ),
+    "drawer_stuck": _fault(
+        ("Cash drawer did not open", "钱箱未能打开"),
+        ("It is locked, jammed, or its cable is out.", "钱箱被锁住、卡住，或连接线脱落。"),
+        ("Check that the drawer is not locked, and its cable; open it with the key.", "请确认钱箱未上锁并检查连接线；必要时用钥匙打开。"),
+    ),
+    "drawer_left_open": _fault(
+        ("Cash drawer is still open", "钱箱仍未关闭"),
+        ("The drawer has been open for a long time.", "钱箱已打开较长时间。"),
+        ("Close the drawer.", "请关闭钱箱。"),
+    ),
+    "safe_mode": _fault(
+        ("Hub is in safe mode", "集线盒处于安全模式"),
+        ("Its program failed five times in a row.", "集线盒程序连续五次启动失败。"),
+        ("Call the technician: the hub wants its firmware looked at.", "请联系技术人员检查集线盒固件。"),
+    ),
+    "task_failed": _fault(
+        ("Hub: a part was restarted", "集线盒部分程序已重启"),
+        ("A task in the hub failed and was started again.", "集线盒中的一个任务出错并已重新启动。"),
+        ("Go on selling. Tell the technician if it comes often.", "可继续收银；若经常出现，请告知技术人员。"),
+    ),
+    "board_file": _fault(
+        ("Hub does not know its wiring", "集线盒缺少接线配置"),
+        ("The hub's board file is absent or damaged.", "集线盒的板卡配置文件缺失或损坏。"),
+        ("Call the technician: the hub must be flashed again.", "请联系技术人员重新刷写集线盒。"),
+    ),
+    "journal_full": _fault(
+        ("This till's disk is full", "收银机磁盘已满"),
+        ("There is no room to keep new receipts safe.", "磁盘空间不足，无法安全保存新的小票。"),
+        ("Free some disk space. Receipts taken before still print.", "请清理磁盘空间；之前接收的小票仍会打印。"),
+    ),
+    "port_missing": _fault(
+        ("Hub is not connected", "集线盒未连接"),
+        ("Its cable is out, or it has no power.", "集线盒的数据线脱落或没有通电。"),
+        (
+            "Push in the hub's cable at both ends and look at its light. Everything goes on by itself.",
+            "请插紧集线盒两端的线缆并查看指示灯；恢复后一切会自动继续。",
+        ),
+    ),
+    "port_busy": _fault(
+        ("Another program uses the hub", "集线盒被其他程序占用"),
+        ("Its port is open elsewhere.", "集线盒的端口已被其他程序打开。"),
+        ("Close the other program, or restart the till.", "请关闭占用端口的程序，或重启收银机。"),
+    ),
+    "permission_denied": _fault(
+        ("The hub's port may not be used", "没有权限使用集线盒端口"),
+        ("The bridge's user may not open the port.", "桥接服务的用户没有打开该端口的权限。"),
+        ("Call the technician: add the user to the port's group (dialout).", "请联系技术人员：将该用户加入端口所属的用户组（dialout）。"),
+    ),
+    "hub_silent": _fault(
+        ("Hub does not answer", "集线盒没有响应"),
+        ("The port is there, but the hub says nothing.", "端口存在，但集线盒没有任何响应。"),
+        ("Wait ten seconds. Then pull the hub's cable and plug it in again.", "请等待十秒；若仍无响应，请拔下集线盒的线再重新插上。"),
+    ),
+    "checksum_errors": _fault(
+        ("Connection to the hub is disturbed", "与集线盒的连接受干扰"),
+        ("Bytes arrive damaged: a bad cable, plug, or baud rate.", "数据传输出错：线缆、插头或波特率有问题。"),
+        ("Change the hub's cable.", "请更换集线盒的线缆。"),
+    ),
+    "hub_at_prompt": _fault(
+        ("Hub's program is not running", "集线盒程序未运行"),
+        ("The hub shows a Python prompt: its firmware was stopped.", "集线盒停在 Python 提示符：固件已被停止。"),
+        ("Pull the hub's cable and plug it in again.", "请拔下集线盒的线再重新插上。"),
+    ),
+    "firmware_too_old": _fault(
+        ("The hub's firmware is too old", "集线盒固件版本过旧"),
+        ("Hub and bridge no longer speak the same language.", "集线盒与桥接服务的协议版本不兼容。"),
+        ("Call the technician: update the hub's firmware.", "请联系技术人员升级集线盒固件。"),
+    ),
+    "bridge_too_old": _fault(
+        ("This till's bridge is too old", "收银机桥接服务版本过旧"),
+        ("The hub is newer than the bridge.", "集线盒的版本比桥接服务新。"),
+        ("Call the technician: update counterhub on this till.", "请联系技术人员升级本机的 counterhub。"),
+    ),
+    "link_error": _fault(
+        ("Connection to the hub failed", "与集线盒的连接失败"),
+        ("The port reports an error.", "端口报告错误。"),
+        ("Pull the hub's cable and plug it in again.", "请拔下集线盒的线再重新插上。"),
+    ),
+}
+
+PATTERN_TEXTS: dict[str, Text] = {
+    "off": Text("Off: the hub has no power.", "熄灭：集线盒没有通电。"),
+    "ready": Text("Steady green: all is well.", "绿灯常亮：一切正常。"),
+    "waiting": Text("Slow blue blink: the hub waits for the till.", "蓝灯慢闪：集线盒正在等待收银机。"),
+    "safe_mode": Text("Violet double blink: safe mode, call the technician.", "紫灯双闪：安全模式，请联系技术人员。"),
+    "starting": Text("Fast white blink: the hub is starting.", "白灯快闪：集线盒正在启动。"),
+}
