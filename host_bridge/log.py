@@ -11,6 +11,7 @@ warning again is shown as debug only, and counted; a secret is never written.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import logging.handlers
@@ -30,6 +31,7 @@ import msgspec
 REPEAT_WINDOW_S = 60.0  # how long the same warning stays quiet
 MAX_REPEATS = 1000  # different messages watched for repetition
 MAX_QUEUE_LINES = 10_000  # waiting for a slow disk or terminal; what is beyond is counted and dropped
+STOP_DEADLINE_S = 2.0  # for writing what is queued
 MAX_VALUE_CHARACTERS = 2000  # of one field
 MAX_MESSAGE_CHARACTERS = 8000
 MAX_TRACE_CHARACTERS = 16_000
@@ -90,9 +92,9 @@ class LogFile(msgspec.Struct, frozen=True, kw_only=True):
 class Running:
     """A log that is set up. `stop` writes what is queued and puts the root logger back."""
 
-    def __init__(self, handler: RepeatQuieter, listener: logging.handlers.QueueListener, level_before: int) -> None:
+    def __init__(self, handler: RepeatQuieter, writer: _Writer, level_before: int) -> None:
         self._handler = handler
-        self._listener = listener
+        self._writer = writer
         self._level_before = level_before
         self._stopped = False
 
@@ -107,10 +109,11 @@ class Running:
         root = logging.getLogger()
         root.removeHandler(self._handler)
         root.setLevel(self._level_before)
+        atexit.unregister(self.stop)
         self._handler.make_way()
-        self._listener.stop()
-        for output in self._listener.handlers:
-            output.close()
+        if self._writer.stop_within(STOP_DEADLINE_S):
+            for output in self._writer.handlers:
+                output.close()
 
 
 def start(
@@ -133,13 +136,15 @@ def start(
         output.setFormatter(formatter)
     lines: queue.Queue[Any] = queue.Queue(MAX_QUEUE_LINES)
     handler = RepeatQuieter(lines, LEVELS[level], monotonic)
-    listener = logging.handlers.QueueListener(lines, *outputs)
+    writer = _Writer(lines, *outputs)
     root = logging.getLogger()
     level_before = root.level
     root.addHandler(handler)
     root.setLevel(LEVELS[level])
-    listener.start()
-    return Running(handler, listener, level_before)
+    writer.start()
+    running = Running(handler, writer, level_before)
+    atexit.register(running.stop)
+    return running
 
 
 class RepeatQuieter(logging.handlers.QueueHandler):
@@ -147,6 +152,7 @@ class RepeatQuieter(logging.handlers.QueueHandler):
 
     def __init__(self, lines: queue.Queue[Any], level: int, monotonic: Callable[[], float]) -> None:
         super().__init__(lines)
+        self._lines = lines
         self.dropped_lines = 0
         self._shown_level = level
         self._monotonic = monotonic
@@ -162,13 +168,12 @@ class RepeatQuieter(logging.handlers.QueueHandler):
 
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         """A copy that is safe to keep: the text made, the arguments and the traceback's frames let go."""
-        copy = logging.makeLogRecord({**vars(record), "args": None, "exc_info": None, "stack_info": None})
+        plain = {name: value for name, value in vars(record).items() if name in _STANDARD}
+        copy = logging.makeLogRecord({**plain, "args": None, "exc_info": None, "stack_info": None})
         copy.msg = _message(record)
         copy.exc_text = _trace(record)
         fields = {name: value for name, value in vars(record).items() if name not in _STANDARD and name != "fields"}
         fields.update(getattr(record, "fields", None) or {})
-        for name in fields:
-            vars(copy).pop(name, None) if name not in _STANDARD else None
         copy.fields = {str(name): _safe(str(name), value, MAX_DEPTH) for name, value in fields.items()}
         copy.component = record.name.removeprefix("host_bridge.")
         copy.repeated = 0
@@ -178,15 +183,15 @@ class RepeatQuieter(logging.handlers.QueueHandler):
 
     def enqueue(self, record: logging.LogRecord) -> None:
         try:
-            self.queue.put_nowait(record)
+            self._lines.put_nowait(record)
         except queue.Full:
             self.dropped_lines += 1
 
     def make_way(self) -> None:
         """Make sure that the word to stop finds room in the queue."""
         with contextlib.suppress(queue.Empty):
-            if self.queue.full():  # type: ignore[union-attr]
-                self.queue.get_nowait()
+            if self._lines.full():
+                self._lines.get_nowait()
                 self.dropped_lines += 1
 
     def _quiet(self, record: logging.LogRecord) -> None:
@@ -238,6 +243,19 @@ class JsonLines(logging.Formatter):
         if record.exc_text:
             line["exception"] = _encodable(record.exc_text)
         return msgspec.json.encode(line).decode()
+
+
+class _Writer(logging.handlers.QueueListener):
+    """The thread that writes."""
+
+    def stop_within(self, seconds: float) -> bool:
+        """Write what is queued; False if the disk or the terminal did not take it in time."""
+        thread = self._thread
+        if thread is None:
+            return True
+        self.enqueue_sentinel()
+        thread.join(seconds)
+        return not thread.is_alive()
 
 
 class _Stream(logging.StreamHandler[TextIO]):

@@ -220,7 +220,8 @@ def _open_checked(path: Path, migrations: Sequence[Migration]) -> tuple[sqlite3.
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         # Nobody else writes, so no shared memory file is needed, and no stranger can hold a checkpoint up.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts for a file without tables only
+        if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # later it would only write to the head
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
             raise JournalFailed(f"{path}: this file system can't hold SQLite's WAL (journal mode is {mode!r})")
