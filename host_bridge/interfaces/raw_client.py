@@ -350,7 +350,7 @@ class Client:
             async with asyncio.timeout(self._limits.final_ms / 1000):
                 return (await self._bridge.printing.wait_final(job_id)).state
         except (Refused, TimeoutError) as error:
-            log.warning("raw port: no end of job %s for %s: %s", job_id, self.peer, error or "deadline")
+            log.warning("raw port: no end of job %s for %s: %s", job_id, self.peer, str(error) or "deadline")
             return None
 
     def _proof(self, command: Command) -> bytes:
@@ -443,7 +443,7 @@ class Client:
                     await self._loop.sock_sendall(self._socket, data)
             except (OSError, TimeoutError) as error:
                 self._deaf = True
-                log.debug("raw port: %s reads no answers: %s", self.peer, error or "deadline")
+                log.debug("raw port: %s reads no answers: %s", self.peer, str(error) or "deadline")
 
 
 _IS_NOT: Final = {"web": "what a web browser sends", "document": "a file that is no receipt"}
