@@ -4,6 +4,7 @@ Only the standard library, and only syntax that old Pythons can read, so that a 
 answer and not a traceback. Works on Windows too: `py tools\\prepare.py run`.
 """
 
+import functools
 import hashlib
 import os
 import shutil
@@ -47,7 +48,7 @@ def prepare(profile):
         steps.append(("creating .venv with Python %d.%d" % sys.version_info[:2], create_venv))
     for name in PROFILES[profile]:
         if steps or not is_fresh(name):
-            steps.append(("installing the locked packages for %s" % name, lambda name=name: install_lock(name)))
+            steps.append(("installing the locked packages for %s" % name, functools.partial(install_lock, name)))
     if steps or not is_fresh("project"):
         steps.append(("installing Counterhub itself", install_project))
     for number, (words, action) in enumerate(steps, 1):
