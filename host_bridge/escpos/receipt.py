@@ -98,6 +98,17 @@ class ReceiptRenderer:
             self._feed_line(0)
         self._finish("torn")
 
+    def drop_line(self) -> None:
+        """Forget what was to be printed with the next line feed."""
+        self._text = b""
+        self._line.clear()
+        self._x = 0
+
+    def power_cycle(self) -> None:
+        """Everything but NV pictures is forgotten."""
+        self._reset()
+        self._pictures.remove("DL")
+
     def take_pieces(self) -> list[Piece]:
         """The pieces finished since last asked, oldest first."""
         pieces, self._pieces = self._pieces, []
@@ -135,7 +146,7 @@ class ReceiptRenderer:
         self._user_characters = False
         self._press.undefine()
         self._pictures.remove("GS *")
-        self._text: bytes = b""  # bytes of a run that may go on
+        self._text = b""  # bytes of a run that may go on
         self._line: list[tuple[int, Image.Image]] = []  # ink by its place from the left margin
         self._x = 0
         self._page: Page | None = None
@@ -503,8 +514,7 @@ class ReceiptRenderer:
 
     def _standard_mode(self, data: bytes) -> None:
         self._page = None
-        self._line.clear()
-        self._x = 0
+        self.drop_line()
 
     def _page_area(self, data: bytes) -> None:
         if self._page:
@@ -548,8 +558,7 @@ class ReceiptRenderer:
     def _cancel_page(self, data: bytes) -> None:
         if self._page:
             self._page = Page()
-            self._line.clear()
-            self._x = 0
+            self.drop_line()
 
 
 def _graphics_picture(parameters: bytes, *, by_rows: bool) -> Image.Image | None:
