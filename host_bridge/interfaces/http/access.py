@@ -34,7 +34,7 @@ SHOWN_CHARACTERS = 200  # of a refused header, in the answer
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
 _WILDCARDS = ("", "*", "0.0.0.0", "::")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_CORS_ORIGIN = "counterhub.cors_origin"
+_CORS_ORIGIN: web.RequestKey[str] = web.RequestKey("cors_origin", str)
 
 PAGES = ("/", "/api")  # a link on another page may lead a person here; nothing else may be opened across sites
 
@@ -179,6 +179,7 @@ async def add_headers(request: web.Request, answer: web.StreamResponse) -> None:
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Cache-Control", "no-store")
     headers["Vary"] = "Origin"
+    headers["Server"] = "Counterhub"
     origin = request.get(_CORS_ORIGIN)
     if origin is not None:
         headers["Access-Control-Allow-Origin"] = origin

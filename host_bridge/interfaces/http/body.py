@@ -16,7 +16,7 @@ T = TypeVar("T")
 KEY_HEADER = "Idempotency-Key"
 KEY_CHARACTERS = 255
 MAX_INTEGER = 2**63 - 1  # SQLite's largest
-_TAKEN = "counterhub.body_bytes"
+_TAKEN: web.RequestKey[int] = web.RequestKey("body_bytes", int)
 
 
 class BodyBudget:
@@ -84,7 +84,7 @@ class BodyReader:
 
     def release(self, request: web.Request) -> None:
         """The request is answered: its body no longer counts."""
-        self.budget.give_back(request.pop(_TAKEN, 0))
+        self.budget.give_back(request.get(_TAKEN, 0))
 
     async def _read(self, request: web.Request, limit_bytes: int) -> bytes:
         size_bytes = 0

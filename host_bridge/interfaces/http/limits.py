@@ -32,7 +32,7 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     # Work in threads: composing text and pictures, drawing receipts
     work_threads: int = 2
     work_waiting: int = 32
-    work_deadline_ms: int = 20_000
+    work_deadline_ms: int = 60_000  # 16 MiB of one-character lines on a slow till
     receipt_cache_bytes: int = 16 * MIB
 
     # WebSocket

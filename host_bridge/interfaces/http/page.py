@@ -189,7 +189,7 @@ def _responses(responses: dict[str, Any]) -> str:
     for status, response in responses.items():
         if int(status) >= 400:
             codes = response["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"]["enum"]
-            links = " ".join(f'<a class="code" href="#{code}">{code}</a>' for code in codes)
+            links = " ".join(f'<a class="code" href="#problem-{code}">{code}</a>' for code in codes)
             problems.append(f'<tr><td><span class="status s{status[0]}">{status}</span></td><td>{links}</td></tr>')
             continue
         text = _both(response["description"], response["x-description-zh"])
@@ -203,7 +203,7 @@ def _responses(responses: dict[str, Any]) -> str:
 
 def _problems() -> str:
     rows = "".join(
-        f'<tr id="{code}"><td><span class="status s{kind.status // 100}">{kind.status}</span></td>'
+        f'<tr id="problem-{code}"><td><span class="status s{kind.status // 100}">{kind.status}</span></td>'
         f"<td><code>{code}</code></td><td>{escape(kind.title)}</td></tr>"
         for code, kind in sorted(CATALOGUE.items(), key=lambda entry: (entry[1].status, entry[0]))
     )
@@ -275,7 +275,8 @@ def _badge(method: str, operation: dict[str, Any]) -> str:
 
 
 def _path(path: str) -> str:
-    return re.sub(r"\{(\w+)\}", r"<var>{\1}</var>", escape(path)).replace("/", "/<wbr>")
+    breakable = escape(path).replace("/", "/<wbr>")
+    return re.sub(r"\{(\w+)\}", r"<var>{\1}</var>", breakable)
 
 
 def _marked(text: str) -> str:

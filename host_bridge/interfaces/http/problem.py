@@ -123,7 +123,7 @@ class Problem(Exception):
         self.headers = headers or {}
         self.close = close
         self.body = ProblemBody(
-            type=f"/api#{code}",
+            type=f"/api#problem-{code}",
             title=kind.title,
             status=self.status,
             code=code,

@@ -134,9 +134,11 @@ class HttpInterface:
         # Outermost first: an answer in the right form, then who may ask.
         app = web.Application(middlewares=[answer_problems, access.middleware(self._access)])
         app[CONTEXT] = context
-        app.on_response_prepare.append(access.add_headers)
+        app.on_response_prepare.extend((rewrite_foreign_error, access.add_headers))
         for operation in OPERATIONS:
-            app.router.add_route(operation.method, operation.route, operation.handler, expect_handler=continue_expected)
+            methods = ("GET", "HEAD") if operation.method == "GET" and not operation.websocket else (operation.method,)
+            for method in methods:
+                app.router.add_route(method, operation.route, operation.handler, expect_handler=continue_expected)
         page.add_routes(app.router)
         if self._web_dir is not None:
             static.add_routes(app.router, self._web_dir)
@@ -170,6 +172,15 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return problem.internal().response()
     finally:
         context.bodies.release(request)
+
+
+async def rewrite_foreign_error(request: web.Request, answer: web.StreamResponse) -> None:
+    """Signal handler: aiohttp refuses an unknown `Expect` at an unknown address by itself, as plain text."""
+    if isinstance(answer, web.HTTPException) and answer.status >= 400:
+        found = problem.from_http(answer, request)
+        answer.content_type = problem.CONTENT_TYPE
+        answer.charset = None
+        answer.body = found.encode()
 
 
 async def continue_expected(request: web.Request) -> web.StreamResponse | None:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import msgspec
@@ -17,7 +17,7 @@ from host_bridge.events import EventBus, ScanEvent, ScanSettledEvent
 from host_bridge.interfaces.http import HttpInterface, HttpLimits
 from host_bridge.interfaces.http.examples import STATE
 from host_bridge.interfaces.http.shapes import scan_event
-from host_bridge.interfaces.services import Receipt, Refused, Submitted
+from host_bridge.interfaces.services import Bridge, Receipt, Refused, Submitted
 from host_bridge.journal.records import Job, JobState, Kick, KickState, Scan, ScanState
 from host_bridge.state import LinkState, State
 
@@ -220,6 +220,11 @@ class FakeBridge:
         return msgspec.structs.replace(STATE, link=link)
 
 
+def fake_bridge() -> Bridge:
+    # A protocol's attributes may be assigned to, so a type checker wants exactly their types.
+    return cast(Bridge, FakeBridge(FakeClock()))
+
+
 class FakeCounter:
     def __init__(self) -> None:
         self.scanned: list[tuple[str, str | None]] = []
@@ -309,7 +314,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         counter = FakeCounter() if virtual else None
         limits = options.pop("limits", {})
         interface = HttpInterface(
-            bridge,
+            cast(Bridge, bridge),
             options.pop("listen", Address("127.0.0.1", 0)),
             virtual=counter,
             web_dir=web_dir,
