@@ -33,4 +33,4 @@ def _problem(port: PortInfo, words: Words) -> Styled:
     sign = mark("warning", f"{port.device}: {port.problem_detail or port.problem}")
     if not port.remedy:
         return sign
-    return Styled.assemble(sign, "\n  ", (f"{words('remedy')}: ", "bold"), port.remedy)
+    return Styled.assemble(sign, "\n  ", (words("remedy"), "bold"), port.remedy)

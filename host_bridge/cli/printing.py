@@ -183,7 +183,7 @@ async def _tell_remedies(client: Client, words: Words) -> None:
     with contextlib.suppress(CommandError):
         state, _ = await client.state()
         for fault in state.faults:
-            screen.tell(f"{words.of(fault.title)} – {words('remedy')}: {words.of(fault.remedy)}")
+            screen.tell(f"{words.of(fault.title)} – {words('remedy')}{words.of(fault.remedy)}")
 
 
 def _tell_warnings(accepted: Accepted, words: Words) -> None:

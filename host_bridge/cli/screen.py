@@ -12,7 +12,13 @@ from rich.text import Text as Styled
 from host_bridge.cli.outcome import CommandError
 from host_bridge.cli.words import Words
 
-MARKS = {"ok": ("✔", "green"), "busy": ("…", "cyan"), "warning": ("!", "yellow"), "error": ("✖", "bold red")}
+MARKS = {
+    "ok": ("✔", "green"),
+    "busy": ("…", "cyan"),
+    "notice": ("•", "cyan"),
+    "warning": ("!", "yellow"),
+    "error": ("✖", "bold red"),
+}
 UNKNOWN_MARK = ("?", "dim")
 
 
@@ -34,9 +40,9 @@ def stderr() -> Console:
 
 def print_error(error: CommandError, words: Words) -> None:
     console = stderr()
-    console.print(Styled.assemble((f"{words('error')}: ", "bold red"), error.message), soft_wrap=True)
+    console.print(Styled.assemble((words("error"), "bold red"), error.message), soft_wrap=True)
     if error.remedy:
-        console.print(Styled.assemble((f"{words('remedy')}: ", "bold"), error.remedy), soft_wrap=True)
+        console.print(Styled.assemble((words("remedy"), "bold"), error.remedy), soft_wrap=True)
 
 
 def tell(text: str) -> None:

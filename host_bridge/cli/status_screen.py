@@ -19,14 +19,14 @@ WIDTH = 88
 SHOWN_STEPS = 8  # of the light's pattern; a fault blinks at most that often
 
 _COLOUR = re.compile("#[0-9A-Fa-f]{6}")
-SEVERITY_MARKS = {"error": "error", "warning": "warning", "notice": "ok"}
+SEVERITY_MARKS = {"error": "error", "warning": "warning", "notice": "notice"}
 SEVERITY_BORDERS = {"error": "red", "warning": "yellow", "notice": "blue"}
 STATUS_MARKS = {
     "ready": "ok",
     "closed": "ok",
     "up": "ok",
     "printing": "busy",
-    "open": "warning",
+    "open": "notice",
     "fault": "error",
     "down": "error",
 }
@@ -72,12 +72,12 @@ def _drawer(drawer: DrawerState, words: Words) -> Styled:
 
 def _link_details(state: State, words: Words) -> str:
     link = state.link
-    parts = [words("link.since", time=local_time(link.since)), link.transport, link.port]
+    parts = [words("link.since", time=local_time(link.since)), link.transport]
     if link.status == "up" and link.round_trip_ms is not None:
         parts.append(words("link.round_trip", ms=link.round_trip_ms))
     if link.status == "down":
         parts.append(link.reason)
-    return _joined(parts)
+    return _joined([*parts, link.port])  # the port last: it may be long
 
 
 def _hub(hub: HubState | None, present: bool, words: Words) -> tuple[Styled | str, str]:
@@ -136,7 +136,7 @@ def _fault(fault: FaultState, words: Words) -> Panel:
     lines: list[RenderableType] = []
     if words.of(fault.cause):
         lines.append(Styled(words.of(fault.cause)))
-    remedy = Styled.assemble((f"{words('remedy')}: ", "bold"), words.of(fault.remedy))
+    remedy = Styled.assemble((words("remedy"), "bold"), words.of(fault.remedy))
     lines.append(remedy)
     blinks = words("fault.blinks", count=fault.blinks) if fault.blinks else None
     footer = _joined([fault.code, fault.device, words("fault.since", time=local_time(fault.since)), blinks])

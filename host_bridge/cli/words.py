@@ -14,8 +14,8 @@ LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set co
 
 TABLE: dict[str, tuple[str, str]] = {
     # errors
-    "error": ("error", "错误"),
-    "remedy": ("what to do", "处理方法"),
+    "error": ("error: ", "错误："),
+    "remedy": ("what to do: ", "处理方法："),
     "unreachable": ("No bridge answers at {url}: {why}.", "{url} 没有服务应答：{why}。"),
     "unreachable.remedy": (
         "Start it with: counterhub run    (to try it without a hub: counterhub run --virtual)\n"
