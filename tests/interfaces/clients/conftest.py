@@ -1,0 +1,129 @@
+"""Counters for real till clients: the raw port alone, and the whole bridge with its virtual hub."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Protocol, cast
+
+import pytest
+
+from host_bridge.escpos.status import READY, PrinterStatus
+from host_bridge.interfaces.raw import RawInterface
+from host_bridge.interfaces.services import Bridge
+from tests.interfaces.fake_bridge import FakeBridge
+
+PATIENCE_S = 20
+
+
+class Counter(Protocol):
+    """What a test needs to know of the counter that a client talks to."""
+
+    raw_host: str
+    raw_port: int
+
+    async def receipts(self, count: int) -> list[bytes]:
+        """Wait until so many jobs of this test are on paper; their bytes, oldest first."""
+
+    async def set_paper_end(self, active: bool) -> None: ...
+
+    async def drawer_opened(self) -> None:
+        """Wait until it is open."""
+
+
+class PortCounter:
+    """The raw port with a bridge in memory behind it."""
+
+    def __init__(self, bridge: FakeBridge, raw: RawInterface) -> None:
+        self._bridge = bridge
+        self.raw_host, self.raw_port = raw.address
+
+    async def receipts(self, count: int) -> list[bytes]:
+        await self._bridge.printing.until(lambda: len(self._bridge.printing.submitted) >= count)
+        return self._bridge.printing.submitted
+
+    async def set_paper_end(self, active: bool) -> None:
+        self._bridge.printing.set_status(PrinterStatus(online=False, paper_end=True) if active else READY)
+
+    async def drawer_opened(self) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await self._bridge.drawers.kicked.wait()
+
+
+class LiveCounter:
+    """The whole bridge, asked over its API."""
+
+    def __init__(self, http_url: str, raw_host: str, raw_port: int) -> None:
+        self._http_url = http_url.rstrip("/")
+        self.raw_host, self.raw_port = raw_host, raw_port
+        self._before = len(self._json("/virtual/receipts"))
+
+    async def receipts(self, count: int) -> list[bytes]:
+        async def enough() -> bool:
+            return len(await asyncio.to_thread(self._json, "/virtual/receipts")) >= self._before + count
+
+        await _eventually(enough)
+        infos = await asyncio.to_thread(self._json, "/virtual/receipts")
+        numbers = sorted(info["n"] for info in infos)[self._before :]
+        return [await asyncio.to_thread(self._get, f"/virtual/receipts/{n}.bin") for n in numbers]
+
+    async def set_paper_end(self, active: bool) -> None:
+        await asyncio.to_thread(self._post, "/virtual/faults", {"fault": "paper_end", "active": active})
+
+        async def known() -> bool:
+            state = await asyncio.to_thread(self._json, "/api/v1/state")
+            return bool((state["devices"]["printer"]["paper"] == "end") == active)
+
+        await _eventually(known)
+
+    async def drawer_opened(self) -> None:
+        async def opened() -> bool:
+            state = await asyncio.to_thread(self._json, "/api/v1/state")
+            return bool(state["devices"]["drawer"]["status"] == "open")
+
+        await _eventually(opened)
+
+    def _get(self, path: str) -> bytes:
+        with urllib.request.urlopen(self._http_url + path, timeout=PATIENCE_S) as answer:
+            return cast(bytes, answer.read())
+
+    def _json(self, path: str) -> Any:
+        return json.loads(self._get(path))
+
+    def _post(self, path: str, body: dict[str, object]) -> None:
+        request = urllib.request.Request(
+            self._http_url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request, timeout=PATIENCE_S).close()
+
+
+async def _eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not await condition():
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def port_counter() -> AsyncIterator[Counter]:
+    bridge = FakeBridge()
+    raw = RawInterface(cast(Bridge, bridge), "127.0.0.1", 0)
+    await raw.start()
+    yield PortCounter(bridge, raw)
+    await raw.stop()
+
+
+@pytest.fixture
+def live_counter(request: pytest.FixtureRequest) -> Counter:
+    try:
+        live = request.getfixturevalue("live_bridge")
+    except pytest.FixtureLookupError:
+        pytest.skip("no fixture live_bridge: the whole bridge can't be started here")
+    return LiveCounter(live.http_url, live.raw_host, live.raw_port)
+
+
+@pytest.fixture(params=["port", "live"])
+def counter(request: pytest.FixtureRequest) -> Counter:
+    """Each test runs against the raw port alone and against the whole bridge."""
+    return cast(Counter, request.getfixturevalue(f"{request.param}_counter"))
