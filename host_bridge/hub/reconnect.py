@@ -424,7 +424,9 @@ class HubLink:
 
     def _fail_quietly(self, end: CloseReason) -> None:
         """Show why the link is down; warn of it once, and note the same again only for debugging."""
-        level = logging.DEBUG if self._told == end.code else logging.WARNING
+        # a port that vanished is missing at the next try: that is no news
+        same = self._told == end.code or (self._told, end.code) == ("port_vanished", "port_missing")
+        level = logging.DEBUG if same else logging.WARNING
         log.log(level, "no link to the hub: %s (%s)%s", end.code, end.detail, f" {end.remedy}" if end.remedy else "")
         self._told = end.code
         self._set_down(end.code, end.detail, end.remedy)

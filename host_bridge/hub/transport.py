@@ -470,7 +470,10 @@ def _open_code(error: BaseException) -> PortErrorCode:
 
 
 def _message(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    """The system's words; pyserial wraps them in two layers that repeat the port."""
+    number = find_errno(error)
+    text = os.strerror(number) if number is not None else str(error) or type(error).__name__
+    return "the device disconnected" if "readiness to read but returned no data" in text else text
 
 
 def _can_lock(port: str) -> bool:

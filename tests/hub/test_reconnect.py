@@ -307,6 +307,17 @@ async def test_the_first_failure_is_a_warning_and_repeated_ones_are_not(
     assert bridge.reasons[:2] == ["permission_denied", "port_busy"]
 
 
+async def test_a_pulled_plug_is_warned_of_once(line: Pty, start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    with FakeHub(line):
+        bridge = start(line.path)
+        await until(lambda: bridge.link.is_up)
+        line.vanish()
+        await until(lambda: "port_missing" in bridge.reasons)
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("no link to the hub: port_vanished")
+
+
 async def test_back_off_doubles_with_jitter_up_to_its_bound(mocker: Any) -> None:
     bridge = Supervised("fake", HubLinkOptions())
     link: Any = bridge.link
