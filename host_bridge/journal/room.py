@@ -20,6 +20,7 @@ class DiskRoom:
         self._reserve = path.with_name(path.name + ".reserve")
         self._min_free_bytes = min_free_bytes
         self._reserve_bytes = reserve_bytes
+        self._laid_in = self._reserve.exists()
         self._looked_at: float | None = None
         self.refusal: JournalFull | None = None  # as of the last look; read by the event loop's thread too
 
@@ -33,15 +34,20 @@ class DiskRoom:
         if free is None:
             self.refusal = None  # it can't be known here; a write that fails will say so
             return
-        self.refusal = self._refusal(free) if free < self._min_free_bytes or free == 0 else None
-        if free >= self._min_free_bytes + 2 * self._reserve_bytes and not self._reserve.exists():
+        if not self._laid_in and free >= self._kept_bytes():
             self._lay_in()
+            free = self._free_bytes() or 0
+        self.refusal = self._refusal(free) if free < max(1, self._kept_bytes()) else None
 
     def require(self, size_bytes: int) -> None:
         """Raise JournalFull if so many bytes more would take the room kept free."""
         free = self._free_bytes()
-        if free is not None and free - size_bytes < self._min_free_bytes:
-            raise self._refusal(free)
+        if free is None or free - size_bytes >= self._kept_bytes():
+            return
+        refusal = self._refusal(free)
+        if free < self._kept_bytes():
+            self.refusal = refusal  # for jobs of any size
+        raise refusal
 
     def refuse(self, error: JournalFull) -> None:
         """Remember until the next look that a write failed for want of room, whatever the figures say."""
@@ -49,11 +55,16 @@ class DiskRoom:
 
     def release(self) -> bool:
         """Give the reserve up; False if there is none left."""
+        self._laid_in = False
         try:
             self._reserve.unlink()
         except OSError:
             return False
         return True
+
+    def _kept_bytes(self) -> int:
+        """What new jobs must leave; once the reserve is given up, its room belongs to the running jobs."""
+        return self._min_free_bytes + (0 if self._laid_in else self._reserve_bytes)
 
     def _lay_in(self) -> None:
         try:
@@ -62,6 +73,7 @@ class DiskRoom:
                 file.write(os.urandom(self._reserve_bytes))
                 file.flush()
                 os.fsync(file.fileno())
+            self._laid_in = True
         except OSError:
             self.release()  # the room went while it was written; the next look tries again
 
@@ -74,5 +86,5 @@ class DiskRoom:
     def _refusal(self, free: int) -> JournalFull:
         return JournalFull(
             f"the disk with {self._folder} has {free} bytes left, "
-            f"new jobs need {self._min_free_bytes} bytes (journal.min_free_bytes): make room on it"
+            f"new jobs must leave {self._kept_bytes()} (journal.min_free_bytes and a reserve): make room on it"
         )

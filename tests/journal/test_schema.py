@@ -152,7 +152,7 @@ async def test_a_database_of_another_program_is_refused_and_left_alone(tmp_path)
 async def test_the_second_bridge_on_a_state_directory_is_refused_until_the_first_is_gone(tmp_path):
     path = tmp_path / "journal.db"
     first = await Journal.open(path, LIMITS)
-    with pytest.raises(JournalInUse, match="another bridge is running on .*--state-dir"):
+    with pytest.raises(JournalInUse, match=r"another bridge is running on .*--state-dir"):
         await Journal.open(path, LIMITS)
     await first.add_job(b"still works", "raw")
     await first.close()
