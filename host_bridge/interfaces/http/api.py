@@ -31,6 +31,7 @@ REPLAYED_HEADER = {"Idempotency-Replayed": "true"}
 PRINT_TYPES = ["application/octet-stream", "text/plain", "image/png"]
 CHARSETS = ("utf-8", "us-ascii", "gb18030", "gbk", "gb2312", "big5", "iso-8859-1", "windows-1252")
 KICK_MARGIN_MS = 5_000  # beyond its time to live a kick is over; this is for the journal
+OUTCOME_UNKNOWN = ("link_lost", "no_answer", "bridge_restarted")
 DEFAULT_LIST_ITEMS = 50
 
 COMPOSE_CODES = {code: code for code in ("not_printable", "truncated_command", "image_invalid", "image_too_large")} | {
@@ -194,9 +195,10 @@ def _answered_before(context: Context, kick: Kick, asked_at: float) -> bool:
 def _kick_failed(kick: Kick, headers: dict[str, str]) -> Problem:
     reason = kick.reason or "kick_failed"
     code = reason if reason in CATALOGUE else "kick_failed"
-    return Problem(
-        code,
-        f"Drawer {kick.drawer} was not opened ({reason}). It will not open later by itself: ask again when wanted.",
-        headers=headers,
-        kick=kick,
+    what = (
+        f"Nobody can know whether drawer {kick.drawer} opened ({reason}): look at it."
+        if reason in OUTCOME_UNKNOWN
+        else f"Drawer {kick.drawer} was not opened ({reason})."
     )
+    detail = f"{what} This kick will not open it later: ask again, with a new Idempotency-Key, when it is wanted."
+    return Problem(code, detail, headers=headers, kick=kick)

@@ -49,7 +49,7 @@ from host_bridge.state import (
     Text,
 )
 
-NOON = "2025-06-30T04:00:00.000Z"
+NOON = "2025-06-30T04:00:00.000+00:00"
 NOON_S = 1751256000.0
 JOB_ID = "9f2c61d04be8a753"
 

@@ -27,7 +27,7 @@ class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     json_body_bytes: int = 64 * KIB
     bodies_under_way_bytes: int = 64 * MIB  # all clients together
     body_deadline_ms: int = 30_000  # 16 MiB over a 5 Mbit/s Wi-Fi
-    request_deadline_ms: int = 120_000  # everything else included; a kick may ask for 60 s
+    request_deadline_ms: int = 120_000  # everything else included
 
     # Work in threads: composing text and pictures, drawing receipts
     work_threads: int = 2

@@ -40,6 +40,7 @@ COMMON_PROBLEMS = (
 )
 BODY_PROBLEMS = ("body_malformed", "body_too_large", "media_type_unsupported", "busy")
 JSON_PROBLEMS = (*BODY_PROBLEMS, "body_invalid")
+VIRTUAL_PROBLEMS = ("not_virtual", "virtual_hub_unavailable")
 KEY_PROBLEMS = ("idempotency_key_invalid", "idempotency_mismatch")
 
 
@@ -233,6 +234,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "job_too_large",
             "queue_full",
             "journal_full",
+            "journal_failed",
         ),
         curl=(
             "curl {base}/api/v1/print -H 'Content-Type: text/plain' -H \"Idempotency-Key: $(uuidgen)\" "
@@ -339,14 +341,19 @@ OPERATIONS: tuple[Operation, ...] = (
         problems=(
             *JSON_PROBLEMS,
             "kick_invalid",
+            "kick_busy",
             "drawer_stuck",
-            "drawer_open",
             "duty",
+            "repeated",
             "kick_failed",
+            "bridge_restarted",
             "link_down",
-            "hub_restarted",
+            "link_busy",
+            "link_lost",
             "expired",
+            "no_answer",
             "journal_full",
+            "journal_failed",
         ),
         curl=(
             'curl -X POST {base}/api/v1/drawer/open -H "Idempotency-Key: $(uuidgen)"',
@@ -432,7 +439,14 @@ OPERATIONS: tuple[Operation, ...] = (
                 media=Media(content_type=JSON, shape=VirtualScan, example=examples.VIRTUAL_SCAN),
             ),
         ),
-        problems=(*JSON_PROBLEMS, "not_virtual", "scanner_unplugged", "scan_invalid"),
+        problems=(
+            *JSON_PROBLEMS,
+            *VIRTUAL_PROBLEMS,
+            "scanner_unplugged",
+            "scanner_held_off",
+            "scanner_busy",
+            "scan_invalid",
+        ),
         curl=(
             "curl {base}/virtual/scan -H 'Content-Type: application/json' "
             '-d \'{"data":"6901234567892","symbology":"]E0"}\'',
@@ -452,7 +466,7 @@ OPERATIONS: tuple[Operation, ...] = (
                 media=Media(content_type=JSON, shape=list[ReceiptView], example=examples.RECEIPTS),
             ),
         ),
-        problems=("not_virtual",),
+        problems=(*VIRTUAL_PROBLEMS,),
         curl=("curl {base}/virtual/receipts",),
     ),
     Operation(
@@ -464,7 +478,7 @@ OPERATIONS: tuple[Operation, ...] = (
         handler=virtual.receipt_png,
         parameters=(_RECEIPT_N,),
         answers=(Answer(status=200, text=Text("the picture", "图像"), media=_PNG),),
-        problems=("not_virtual", "receipt_unknown"),
+        problems=(*VIRTUAL_PROBLEMS, "receipt_unknown"),
         curl=("curl -o receipt.png {base}/virtual/receipts/1.png",),
     ),
     Operation(
@@ -478,7 +492,7 @@ OPERATIONS: tuple[Operation, ...] = (
         answers=(
             Answer(status=200, text=Text("the bytes", "字节"), media=Media(content_type="application/octet-stream")),
         ),
-        problems=("not_virtual", "receipt_unknown"),
+        problems=(*VIRTUAL_PROBLEMS, "receipt_unknown"),
         curl=("curl -o receipt.bin {base}/virtual/receipts/1.bin",),
     ),
     Operation(
@@ -495,7 +509,7 @@ OPERATIONS: tuple[Operation, ...] = (
                 media=Media(content_type=JSON, shape=list[VirtualFault], example=[examples.VIRTUAL_FAULT]),
             ),
         ),
-        problems=("not_virtual",),
+        problems=(*VIRTUAL_PROBLEMS,),
         curl=("curl {base}/virtual/faults",),
     ),
     Operation(
@@ -513,7 +527,7 @@ OPERATIONS: tuple[Operation, ...] = (
                 media=Media(content_type=JSON, shape=VirtualFault, example=examples.VIRTUAL_FAULT),
             ),
         ),
-        problems=(*JSON_PROBLEMS, "not_virtual", "fault_unknown"),
+        problems=(*JSON_PROBLEMS, *VIRTUAL_PROBLEMS, "fault_unknown"),
         curl=(
             'curl {base}/virtual/faults -H \'Content-Type: application/json\' -d \'{"fault":"cable","active":true}\'',
         ),
@@ -526,7 +540,7 @@ OPERATIONS: tuple[Operation, ...] = (
         summary=Text("Push the drawer shut", "推上钱箱"),
         handler=virtual.close_drawer,
         answers=(Answer(status=204, text=Text("pushed", "已推上")),),
-        problems=("not_virtual",),
+        problems=(*VIRTUAL_PROBLEMS,),
         curl=("curl -X POST {base}/virtual/drawer/close",),
     ),
 )

@@ -13,7 +13,7 @@ from host_bridge.interfaces.services import Receipt
 from host_bridge.journal.records import Job, Scan, ScanState
 from host_bridge.state import State
 
-LONGEST_KICK_MS = 60_000  # nobody waits at a drawer for longer
+LONGEST_KICK_MS = 30_000  # nobody waits at a drawer for longer
 SCAN_CHARACTERS = 4_096  # more than any symbology holds (QR code 40-L: 2953 bytes)
 
 
@@ -134,8 +134,8 @@ class ReceiptView(Receipt, frozen=True, kw_only=True):
 
 
 def rfc3339(seconds: float) -> str:
-    """UTC with milliseconds, for example 2025-01-31T09:30:00.125Z."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """UTC with milliseconds, for example 2025-01-31T09:30:00.125+00:00, as everywhere in the state."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def job_links(job_id: str) -> JobLinks:
