@@ -89,8 +89,8 @@ def _once_error(values: tuple[str, ...]) -> str | None:
     return None if len(set(values)) == len(values) else "the same step stands there twice"
 
 
-def _empty_error(value: str) -> str | None:
-    return None if value.strip() else "it is empty"
+def _empty_error(value: str | None) -> str | None:
+    return "it is empty" if value is not None and not value.strip() else None
 
 
 class _Expected(msgspec.Struct, frozen=True):
@@ -223,7 +223,7 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         _says(
             "A file to write to as well.",
-            _Expected("a path", lambda path: None if path is None else _empty_error(path)),
+            _Expected("a path", _empty_error),
         ),
     ] = None
     max_file_bytes: Annotated[int, Meta(ge=65_536, le=1 << 30), _says("At this size a new file is begun.")] = 10 << 20
@@ -237,6 +237,9 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
     print_speed_mm_per_s: Annotated[float, Meta(gt=0, le=10_000), _says("How fast the simulated printer prints.")] = (
         150.0
     )
+    printer_baud_rate: Annotated[
+        int, Meta(ge=1200, le=1_000_000), _says("Speed of the line from the simulated hub to its printer.")
+    ] = 115_200
     baud_rate: Annotated[
         int, Meta(ge=0, le=4_000_000), _says("Speed of the simulated link; 0: as fast as it goes, like USB.")
     ] = 0

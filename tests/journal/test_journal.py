@@ -14,6 +14,7 @@ import pytest
 from host_bridge.journal import (
     IdempotencyMismatch,
     IllegalTransition,
+    Job,
     JobState,
     Journal,
     JournalFailed,
@@ -649,7 +650,7 @@ async def test_events_are_bounded_by_their_number(tmp_path, clock):
 
 async def test_a_journal_filled_by_open_jobs_refuses_new_ones_and_finishes_the_open_ones(tmp_path, clock):
     journal = await Journal.open(tmp_path / "journal.db", JournalLimits(max_bytes=1_000_000, min_free_bytes=0), clock)
-    accepted = []
+    accepted: list[Job] = []
     with pytest.raises(JournalFull, match=r"journal\.max_bytes"):
         while len(accepted) < 100:
             accepted.append((await journal.add_job(b"x" * 100_000, "raw"))[0])
@@ -726,7 +727,7 @@ async def test_lists_do_not_read_the_bytes_of_jobs(journal):
 
 
 async def test_new_jobs_are_refused_early_and_running_ones_are_finished(tmp_path, clock, mocker):
-    usage = mocker.patch.object(room.shutil, "disk_usage")
+    usage = mocker.patch("host_bridge.journal.room.shutil.disk_usage")
     usage.return_value.free = 1 << 30
     journal = await Journal.open(tmp_path / "journal.db", JournalLimits(min_free_bytes=64 << 20), clock)
     assert journal.accepting() is None
@@ -749,7 +750,7 @@ async def test_new_jobs_are_refused_early_and_running_ones_are_finished(tmp_path
 
 async def test_the_free_room_is_measured_when_nobody_asks(tmp_path, clock, mocker):
     mocker.patch.object(worker, "LOOK_INTERVAL_MS", 10)
-    usage = mocker.patch.object(room.shutil, "disk_usage")
+    usage = mocker.patch("host_bridge.journal.room.shutil.disk_usage")
     usage.return_value.free = 1 << 30
     journal = await Journal.open(tmp_path / "journal.db", JournalLimits(), clock)
     usage.return_value.free = 1000
@@ -818,7 +819,7 @@ async def test_on_a_really_full_disk_running_jobs_go_on_by_the_reserve(tmp_path,
         journal = await Journal.open(disk / "journal.db", JournalLimits(min_free_bytes=0), clock)
         reserve = disk / "journal.db.reserve"
         assert reserve.stat().st_size == room.RESERVE_BYTES
-        accepted = []
+        accepted: list[Job] = []
         with pytest.raises(JournalFull, match="room"):
             while len(accepted) < 1000:
                 accepted.append((await journal.add_job(bytes([len(accepted) % 256]) * 50_000, "raw"))[0])

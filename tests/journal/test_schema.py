@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -221,7 +222,7 @@ async def test_only_the_newest_damaged_files_are_kept(tmp_path):
     path = tmp_path / "journal.db"
     for day in range(schema.MAX_DAMAGED_FILES + 2):
         path.write_bytes(b"this is not a database at all, " * 200)
-        journal = await Journal.open(path, LIMITS, clock=lambda day=day: NOON + day * 86_400)
+        journal = await Journal.open(path, LIMITS, clock=partial(float, NOON + day * 86_400))
         newest = journal.opened.moved_aside
         await journal.close()
     kept = sorted(tmp_path.glob("journal.damaged-*.db"))
