@@ -84,7 +84,9 @@ class Connection(web.RequestHandler):
             )
             return
         super().connection_made(transport)
-        self._header_timer = self._loop.call_later(self._limits.header_deadline_ms / 1000, self._header_late)
+        self._header_timer = asyncio.get_running_loop().call_later(
+            self._limits.header_deadline_ms / 1000, self._header_late
+        )
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._connections.open.discard(self)
@@ -96,7 +98,7 @@ class Connection(web.RequestHandler):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._write_timer = self._loop.call_later(self._limits.stalled_write_ms / 1000, self.abort)
+        self._write_timer = asyncio.get_running_loop().call_later(self._limits.stalled_write_ms / 1000, self.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()

@@ -59,6 +59,7 @@ pre {
   line-height: 1.45;
   max-height: 26rem;
 }
+.try pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 pre code { background: none; padding: 0; font-size: .82rem; }
 header {
   position: sticky;
