@@ -21,7 +21,7 @@ from host_bridge.escpos.codepages import KanjiMode, TextDecoder, split_incomplet
 from host_bridge.escpos.commands import Command, CommandParser
 from host_bridge.escpos.fonts import CELLS
 from host_bridge.escpos.receipt_page import Page
-from host_bridge.escpos.receipt_paper import PAPER_DOTS, Edge, Paper, Piece, draw_pieces
+from host_bridge.escpos.receipt_paper import INK, PAPER_DOTS, Edge, Paper, Piece, draw_pieces
 from host_bridge.escpos.receipt_state import MAX_TABS, GlyphPress, Layout, PictureStore, Style
 
 MAX_PIECES: Final = 200  # pieces of paper kept for whoever fetches them; the oldest are dropped
@@ -188,7 +188,7 @@ class ReceiptRenderer:
             width = min(self._area, max(x + ink.width for x, ink in self._line))
             strip = Image.new("1", (width, height))
             for x, ink in self._line:
-                strip.paste(1, (x, height - ink.height), ink)
+                strip.paste(INK, (x, height - ink.height), ink)
             self._put(strip, turned=self._style.upside_down)
             self._line.clear()
         self._x = 0
@@ -479,10 +479,10 @@ class ReceiptRenderer:
         width = max(bars.width, label.width)
         step = label.height + 4
         picture = Image.new("1", (min(width, PAPER_DOTS), bars.height + (above + below) * step))
-        picture.paste(1, ((picture.width - bars.width) // 2, above * step), bars)
+        picture.paste(INK, ((picture.width - bars.width) // 2, above * step), bars)
         for shown, y in ((above, 0), (below, picture.height - label.height)):
             if shown:
-                picture.paste(1, ((picture.width - label.width) // 2, y), label)
+                picture.paste(INK, ((picture.width - label.width) // 2, y), label)
         self._block(picture)
 
     def _label(self, text: str, font: str) -> Image.Image | None:
@@ -492,7 +492,7 @@ class ReceiptRenderer:
         width, height = CELLS[font]
         label = Image.new("1", (width * len(text), height))
         for number, character in enumerate(text):
-            label.paste(1, (number * width, 0), self._press.draw(character, False, Style(font=font)))
+            label.paste(INK, (number * width, 0), self._press.draw(character, False, Style(font=font)))
         return label
 
     def _symbol_function(self, data: bytes) -> None:

@@ -216,8 +216,7 @@ def symbol(symbols: Symbols, cn: int) -> Image.Image | None:
     if cn == _PDF417:
         return _pdf417(content, settings)
     if cn == _MAXICODE:
-        image = _draw(content, _F.MaxiCode)
-        return _fitting(image, 2, 2)  # one inch wide, as the symbol must be
+        return _fitting(_draw(content, _F.MaxiCode, dots=2), 1, 1)  # its hexagons can't be scaled as squares can
     if cn == _AZTEC:
         return _fitting(_draw(content, _F.Aztec), settings.module, settings.module)
     if cn == _DATAMATRIX:
@@ -230,12 +229,9 @@ def symbol(symbols: Symbols, cn: int) -> Image.Image | None:
 
 
 def _pdf417(content: str | bytes, settings: SymbolSettings) -> Image.Image | None:
-    arguments: dict[str, object] = {}
-    if 48 <= settings.level <= 56:
-        arguments["ec_level"] = str(settings.level - 48)
-    if settings.columns:
-        arguments["options"] = f"columns={settings.columns}"
-    image = _draw(content, _F.PDF417, **arguments)
+    level = str(settings.level - 48) if 48 <= settings.level <= 56 else ""
+    options = f"columns={settings.columns}" if settings.columns else ""
+    image = _draw(content, _F.PDF417, ec_level=level, options=options)
     if image is None:
         return None
     rows = image.resize((image.width, image.height // 3), Image.Resampling.NEAREST)  # drawn with rows 3 modules high
@@ -248,11 +244,13 @@ def _fitting(image: Image.Image | None, across: int, down: int) -> Image.Image |
     return scaled(image, across, down)
 
 
-def _draw(content: str | bytes, form: zxingcpp.BarcodeFormat, **arguments: object) -> Image.Image | None:
-    """One dot a module, 255 is ink; None if the library refuses the content."""
+def _draw(
+    content: str | bytes, form: zxingcpp.BarcodeFormat, *, dots: int = 1, **arguments: str | bool
+) -> Image.Image | None:
+    """``dots`` a module, 255 is ink; None if the library refuses the content."""
     try:
         made = zxingcpp.create_barcode(content, form, **arguments)
-        drawn: Any = made.to_image(scale=1, add_quiet_zones=False)  # a buffer; its stubs don't say so
+        drawn: Any = made.to_image(scale=dots, add_quiet_zones=False)  # a buffer; its stubs don't say so
     except (ValueError, RuntimeError):
         return None
     pixels = memoryview(drawn)

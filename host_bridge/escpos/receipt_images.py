@@ -7,7 +7,7 @@ from typing import Final
 
 from PIL import Image, ImageChops
 
-from host_bridge.escpos.receipt_paper import PAPER_DOTS
+from host_bridge.escpos.receipt_paper import INK, PAPER_DOTS
 
 MAX_IMAGE_ROWS: Final = 65_535  # what two bytes can say
 _TONES: Final = {49: 1, 50: 2, 51: 4, 52: 8}  # GS ( L, multiple tone: the weight of each plane
@@ -81,7 +81,7 @@ class ToneStack:
         if len(planes) == 1 or not any(tones for tones, _, _ in planes):
             image = Image.new("1", (width, height))
             for _, _, plane in planes:
-                image.paste(1, (0, 0), plane)
+                image.paste(INK, (0, 0), plane)
             return image
         grey = Image.new("L", (width, height))
         for _, colour, plane in planes:

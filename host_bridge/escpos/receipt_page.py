@@ -6,7 +6,7 @@ from typing import Final
 
 from PIL import Image
 
-from host_bridge.escpos.receipt_paper import PAPER_DOTS
+from host_bridge.escpos.receipt_paper import INK, PAPER_DOTS
 
 MAX_PAGE_DOTS: Final = 2400  # 300 mm, more than the printers' own limit
 
@@ -62,7 +62,7 @@ class Page:
         if self._stand is not None:
             y = max(0, self._stand - image.height)
             self._stand = None
-        self._sheet.paste(1, (0, y), image)
+        self._sheet.paste(INK, (0, y), image)
 
     def image(self) -> Image.Image | None:
         """The page as far as its areas reach, or its ink where none was chosen; None if it is empty."""
@@ -80,5 +80,5 @@ class Page:
         if self._sheet is not None:
             turn = _TURNS.get(self._direction)
             sheet = self._sheet if turn is None else self._sheet.transpose(turn)
-            self._ink.paste(1, self._box[:2], sheet)
+            self._ink.paste(INK, self._box[:2], sheet)
             self._sheet = None

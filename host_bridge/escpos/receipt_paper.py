@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 PAPER_DOTS: Final = 576  # 72 mm printable on an 80 mm roll, 8 dots a mm
 DOTS_PER_MM: Final = 8
+INK: Final = 255  # a printed dot in a one-bit picture; anything else would not survive being inverted
 MAX_PIECE_DOTS: Final = 10_000 * DOTS_PER_MM  # 10 m: longer than any receipt, a fifth of a roll
 MAX_PICTURE_DOTS: Final = MAX_PIECE_DOTS  # a picture of several pieces ends here, torn
 
@@ -22,7 +23,7 @@ _ROW_BYTES: Final = PAPER_DOTS // 8
 Edge = Literal["full", "partial", "torn"]
 
 # What the picture's colours are; the paper's surroundings are transparent.
-_CLEAR, _PAPER, _PAPER_EDGE, _INK = 0, 1, 2, 3
+_CLEAR, _PAPER, _PAPER_EDGE, _BLACK = 0, 1, 2, 3
 _SHADOW_STEPS: Final = 7
 _SHADOW: Final = 4  # first of the shadow's steps, the darkest
 _SIDE: Final = 32  # paper beside the printable width, 4 mm
@@ -79,7 +80,7 @@ class Paper:
         bottom = y + image.height
         self.height = max(self.height, bottom)
         for number in range(max(0, y) // _STRIP_DOTS, max(0, bottom - 1) // _STRIP_DOTS + 1):
-            self._strip(number).paste(1, (x, y - number * _STRIP_DOTS), image)
+            self._strip(number).paste(INK, (x, y - number * _STRIP_DOTS), image)
 
     def piece(self, edge: Edge) -> Piece:
         """What is on the paper so far."""
@@ -122,7 +123,7 @@ def draw_pieces(pieces: Sequence[Piece]) -> bytes:
         dots = piece.dots()
         if dots.height > height - _TOP_MARGIN - _BOTTOM_MARGIN:
             dots = dots.crop((0, 0, PAPER_DOTS, max(1, height - _TOP_MARGIN - _BOTTOM_MARGIN)))
-        picture.paste(_INK, (_AROUND + _SIDE, top + _TOP_MARGIN), dots)
+        picture.paste(_BLACK, (_AROUND + _SIDE, top + _TOP_MARGIN), dots)
     return _encode(picture)
 
 

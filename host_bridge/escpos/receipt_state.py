@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from PIL import Image, ImageChops
 
 from host_bridge.escpos.fonts import CELLS, font_rom
-from host_bridge.escpos.receipt_paper import PAPER_DOTS
+from host_bridge.escpos.receipt_paper import INK, PAPER_DOTS
 
 DEFAULT_LINE_DOTS: Final = 30  # ESC 2 at 203 dots an inch: 3.75 mm
 DPI: Final = 203
@@ -130,14 +130,14 @@ class GlyphPress:
         if look.inverse:
             return ImageChops.invert(cell)
         if look.underline and not look.rotated:
-            cell.paste(1, (0, cell.height - look.underline, cell.width, cell.height))
+            cell.paste(INK, (0, cell.height - look.underline, cell.width, cell.height))
         return cell
 
 
 def emboldened(glyph: Image.Image) -> Image.Image:
     """As a printer does it: every dot once more, one to the right."""
     bold = glyph.copy()
-    bold.paste(1, (1, 0), glyph)
+    bold.paste(INK, (1, 0), glyph)
     return bold
 
 
@@ -158,7 +158,7 @@ def _rom_glyph(character: str, bank: str) -> Image.Image:
             return glyph.resize((width, height), Image.Resampling.NEAREST)
     box = Image.new("1", (width, height))
     if character.isprintable() and not character.isspace():
-        box.paste(1, (2, 3, width - 2, height - 4))
+        box.paste(INK, (2, 3, width - 2, height - 4))
         box.paste(0, (3, 4, width - 3, height - 5))
     return box
 

@@ -181,6 +181,20 @@ def outline(font: ImageFont.FreeTypeFont, width: int, height: int, baseline: int
     return draw
 
 
+def almost_equal(double: Draw) -> Draw:
+    """U+2252, which neither font has: an equals sign between two dots."""
+
+    def draw(character: str) -> Image.Image | None:
+        image = double("＝") if character == "≒" else None
+        if image is not None:
+            pen = ImageDraw.Draw(image)
+            pen.rectangle((3, 3, 5, 5), fill=1)
+            pen.rectangle((18, 18, 20, 20), fill=1)
+        return image
+
+    return draw
+
+
 def pack(bank: bytes, characters: Iterable[str], drawers: Iterable[Draw]) -> tuple[list[bytes], list[bytes]]:
     """Directory entries and compressed pages: a 256-bit map of what is there, then the glyphs one after another."""
     pages: dict[int, dict[int, bytes]] = {}
@@ -209,6 +223,7 @@ def build(cjk: Path, mono: Path) -> bytes:
 
     single, double = single_byte_characters(), two_byte_characters()
     latin = {size: ImageFont.truetype(str(mono), size) for size in (14.5, 20)}
+    kanji = outline(chinese(23), 24, 24, 20, (64, 100))
     # Sizes are chosen so that the advance is the cell's width: Noto Sans Mono advances 0.6 em.
     banks = (
         (
@@ -222,7 +237,7 @@ def build(cjk: Path, mono: Path) -> bytes:
             b"K",
             double,
             (24, 24),
-            [outline(chinese(23), 24, 24, 20, (64, 100)), outline(latin[20], 24, 24, 19, (92, 92))],
+            [kanji, outline(latin[20], 24, 24, 19, (92, 92)), almost_equal(kanji)],
         ),
     )
     entries: list[bytes] = []
