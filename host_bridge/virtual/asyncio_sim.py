@@ -159,7 +159,7 @@ class Stream:
             await _wait_ready(self.s, False)
             piece = self.s.readline()
             if piece:
-                line += piece
+                line += bytes(piece)
                 if line.endswith(b"\n"):
                     return line
 

@@ -47,6 +47,8 @@ NOISE_ONE_IN_BYTES: Final = 300  # link_noise flips one bit in about so many byt
 READ_PAUSE_BYTES: Final = 8192  # of the till, waiting for the hub: beyond, they stay with the till's driver
 BOOT_INTERVAL_MIN_S: Final = 0.25  # a firmware that resets at once must not eat the till's processor
 BOOTS_KEPT: Final = 100
+PRINTER_STEP_MIN_MS: Final = 1.0  # the mechanics are looked at no more often
+PRINTER_CTS: Final = wiring.PRINTER.cts or 0
 
 Publish = Callable[[dict[str, Any]], None]
 log = logging.getLogger(__name__)
@@ -75,10 +77,10 @@ class Counter:
         self.port = make_port(directory, self._from_till, self._link_roomy, tcp=options.tcp)
         self._pins = {
             wiring.SCANNER_SENSE: 1,
-            wiring.DRAWER_SWITCH: 1,
             wiring.SAFE_MODE_BUTTON: 1,
-            wiring.PRINTER.cts or 0: self._printer_busy(),
+            PRINTER_CTS: self._printer_busy(),
         }
+        self._drawer_switch(closed=True)
 
     def _build_peripherals(self, options: Options) -> None:
         clock = self._clock
@@ -104,9 +106,11 @@ class Counter:
             aim_prefix=options.scanner_aim_prefix,
             banner=options.scanner_banner.encode(),
         )
-        speed = {} if options.printer_speed_mm_per_s is None else {"speed_mm_per_s": options.printer_speed_mm_per_s}
         self.printer = VirtualPrinter(
-            reply=self._printer_uart.to_chip.push, kick=self._printer_kick, receipt=self._receipt_out, **speed
+            reply=self._printer_uart.to_chip.push,
+            kick=self._printer_kick,
+            receipt=self._receipt_out,
+            speed_mm_per_s=options.printer_speed_mm_per_s,
         )
         self._printer_timer: asyncio.TimerHandle | None = None
         self._printer_uart.peripheral_room = self.printer.room_bytes
@@ -326,7 +330,7 @@ class Counter:
     def _pin_out(self, pin: int, duty: int, at_ms: float) -> None:
         self.led.drive(pin, duty)
         for number, kick_pin in wiring.DRAWER_KICK.items():
-            if pin == kick_pin:
+            if pin == kick_pin and self._options.drawer_on == "hub":
                 self.drawers[number].current(duty > 0, at_ms)
 
     def _drive(self, pin: int, level: int) -> None:
@@ -375,12 +379,13 @@ class Counter:
         if self._printer_timer is not None:
             self._printer_timer.cancel()
             self._printer_timer = None
-        due_ms = self.printer.advance(self._clock.time() * 1000)
+        now_ms = self._clock.time() * 1000
+        due_ms = self.printer.advance(now_ms)
         if due_ms is not None:
+            due_ms = max(due_ms, now_ms + PRINTER_STEP_MIN_MS)
             self._printer_timer = self._clock.call_at(due_ms / 1000, self._printer_step)
         busy = self._printer_busy()
-        assert wiring.PRINTER.cts is not None
-        self._drive(wiring.PRINTER.cts, busy)
+        self._drive(PRINTER_CTS, busy)
         if not busy:
             self._printer_uart.to_world.resume()
 
@@ -410,7 +415,12 @@ class Counter:
         self._publish({"event": "receipt", "n": n})
 
     def _drawer_switch(self, closed: bool) -> None:
-        self._drive(wiring.DRAWER_SWITCH, int(closed))
+        """The switch is in the same cable as the solenoid: hub or printer see it, not both. High is closed."""
+        if self._options.drawer_on == "hub":
+            self._drive(wiring.DRAWER_SWITCH, int(closed))
+        else:
+            self.printer.set_drawer_pin3(closed, self._clock.time() * 1000)
+            self._printer_step()
 
     def _light(self, at_ms: int, colour: str) -> None:
         self._publish({"event": "light", "colour": colour, "at_ms": at_ms})

@@ -15,7 +15,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     tcp: bool = False  # attach the link by TCP although the system has pseudo-terminals
     link_baud: Annotated[int, msgspec.Meta(ge=0, le=4_000_000)] = 0  # 0: like USB, fast and with flow control
     printer_baud: Baud = wiring.PRINTER_BAUD
-    printer_speed_mm_per_s: Annotated[float, msgspec.Meta(gt=0, le=10_000)] | None = None  # None: the printer's own
+    printer_speed_mm_per_s: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 200.0
     scanner_baud: Baud = wiring.SCANNER_BAUD
     scanner_suffix: Annotated[str, msgspec.Meta(max_length=8)] = "\r"
     scanner_aim_prefix: bool = True
