@@ -242,7 +242,8 @@ class JsonLines(logging.Formatter):
             line["repeated"] = record.repeated  # type: ignore[attr-defined]
         if record.exc_text:
             line["exception"] = _encodable(record.exc_text)
-        return msgspec.json.encode(line).decode()
+        # JSON lets a few characters through that some readers take for the end of a line.
+        return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", msgspec.json.encode(line).decode())
 
 
 class _Writer(logging.handlers.QueueListener):

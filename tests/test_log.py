@@ -184,10 +184,9 @@ def test_whatever_the_text_a_line_stays_a_line(message, value, name):
         bench.start(form=form)
         logs.of("x").info(message, value=value)
         logs.of("x").info("second", nested={name: value})
-        bench.running.stop()
+        assert len(bench.lines()) == 2, "no character but the last ends a line"
         text = bench.stream.getvalue()
         assert text.count("\n") == 2 and text.endswith("\n")
-        assert len(text.splitlines()) == 2, "no other character that ends a line"
         assert "\x1b" not in text and "\x07" not in text
         text.encode()  # no lone surrogate
         if form == "json":
@@ -211,8 +210,9 @@ def test_odd_values_do_not_cost_the_line(bench):
     loop["self"] = loop
     bench.start(form="json")
     logs.of("x").info("odd", a=Unprintable(), b=loop, c=1 << 100, d=float("nan"), e=object, f=Path("x"), g={1: 2})
-    wrong = "%d of %s"
-    logging.getLogger("x").info(wrong, "not a number")
+    wrong = logging.makeLogRecord({"name": "x", "levelno": logging.INFO, "msg": "%d of %s", "args": ("not a number",)})
+    assert bench.running is not None
+    bench.running._handler.handle(wrong)  # pytest's own handler would raise
     first, second = bench.objects()
     assert first["fields"]["c"] == str(1 << 100) and first["fields"]["g"] == {"1": 2}
     assert "no words" in first["fields"]["a"]
