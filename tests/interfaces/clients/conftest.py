@@ -14,6 +14,7 @@ from host_bridge.escpos.status import READY, PrinterStatus
 from host_bridge.interfaces.raw import RawInterface
 from host_bridge.interfaces.services import Bridge
 from tests.interfaces.fake_bridge import FakeBridge
+from tests.live_bridge import LiveBridge
 
 PATIENCE_S = 20
 
@@ -58,45 +59,47 @@ class LiveCounter:
     def __init__(self, http_url: str, raw_host: str, raw_port: int) -> None:
         self._http_url = http_url.rstrip("/")
         self.raw_host, self.raw_port = raw_host, raw_port
-        self._before = len(self._json("/virtual/receipts"))
+        self._seen = 0
+
+    async def ready(self) -> None:
+        """Wait until the printer answers; what happened before is no part of the test."""
+        await _eventually(lambda: self._device("printer", "status", "ready"))
+        self._seen = max((info["n"] for info in await self._ask("/virtual/receipts")), default=0)
+        await self._post("/virtual/drawer/close", {})
+        await _eventually(lambda: self._device("drawer", "status", "closed"))
 
     async def receipts(self, count: int) -> list[bytes]:
         async def enough() -> bool:
-            return len(await asyncio.to_thread(self._json, "/virtual/receipts")) >= self._before + count
+            return len(await self._numbers()) >= count
 
         await _eventually(enough)
-        infos = await asyncio.to_thread(self._json, "/virtual/receipts")
-        numbers = sorted(info["n"] for info in infos)[self._before :]
-        return [await asyncio.to_thread(self._get, f"/virtual/receipts/{n}.bin") for n in numbers]
+        return [await asyncio.to_thread(self._get, f"/virtual/receipts/{n}.bin") for n in await self._numbers()]
 
     async def set_paper_end(self, active: bool) -> None:
-        await asyncio.to_thread(self._post, "/virtual/faults", {"fault": "paper_end", "active": active})
-
-        async def known() -> bool:
-            state = await asyncio.to_thread(self._json, "/api/v1/state")
-            return bool((state["devices"]["printer"]["paper"] == "end") == active)
-
-        await _eventually(known)
+        await self._post("/virtual/faults", {"fault": "paper_end", "active": active})
+        await _eventually(lambda: self._device("printer", "paper", "end" if active else "ok"))
 
     async def drawer_opened(self) -> None:
-        async def opened() -> bool:
-            state = await asyncio.to_thread(self._json, "/api/v1/state")
-            return bool(state["devices"]["drawer"]["status"] == "open")
+        await _eventually(lambda: self._device("drawer", "status", "open"))
 
-        await _eventually(opened)
+    async def _numbers(self) -> list[int]:
+        return sorted(info["n"] for info in await self._ask("/virtual/receipts") if info["n"] > self._seen)
+
+    async def _device(self, device: str, field: str, value: str) -> bool:
+        return bool((await self._ask("/api/v1/state"))["devices"][device][field] == value)
+
+    async def _ask(self, path: str) -> Any:
+        return json.loads(await asyncio.to_thread(self._get, path))
+
+    async def _post(self, path: str, body: dict[str, object]) -> None:
+        request = urllib.request.Request(
+            self._http_url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        (await asyncio.to_thread(urllib.request.urlopen, request, timeout=PATIENCE_S)).close()
 
     def _get(self, path: str) -> bytes:
         with urllib.request.urlopen(self._http_url + path, timeout=PATIENCE_S) as answer:
             return cast(bytes, answer.read())
-
-    def _json(self, path: str) -> Any:
-        return json.loads(self._get(path))
-
-    def _post(self, path: str, body: dict[str, object]) -> None:
-        request = urllib.request.Request(
-            self._http_url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        urllib.request.urlopen(request, timeout=PATIENCE_S).close()
 
 
 async def _eventually(condition: Callable[[], Awaitable[bool]]) -> None:
@@ -115,12 +118,10 @@ async def port_counter() -> AsyncIterator[Counter]:
 
 
 @pytest.fixture
-def live_counter(request: pytest.FixtureRequest) -> Counter:
-    try:
-        live = request.getfixturevalue("live_bridge")
-    except pytest.FixtureLookupError:
-        pytest.skip("no fixture live_bridge: the whole bridge can't be started here")
-    return LiveCounter(live.http_url, live.raw_host, live.raw_port)
+async def live_counter(live_bridge: LiveBridge) -> Counter:
+    counter = LiveCounter(live_bridge.http_url, live_bridge.raw_host, live_bridge.raw_port)
+    await counter.ready()
+    return counter
 
 
 @pytest.fixture(params=["port", "live"])
