@@ -82,6 +82,8 @@ _INTERNATIONAL: Final[dict[int, str]] = {
     17: "#$@[\\]^`{|}~",  # Arabia
 }
 
+_CHINA: Final = 15
+
 _LEAD, _TRAIL = rb"[\x81-\xfe]", rb"[\x40-\x7e\x80-\xfe]"
 _CHINESE: Final = re.compile(_LEAD + rb"(?:" + _TRAIL + rb"|[\x30-\x39]" + _LEAD + rb"[\x30-\x39])")
 _CHINESE_GROUP: Final = re.compile(rb"(?:" + _CHINESE.pattern + rb")+")
@@ -134,9 +136,12 @@ class TextDecoder:
         self._page_chosen = True
 
     def choose_international(self, number: int) -> None:
-        """ESC R n. Numbers that don't exist change nothing."""
+        """ESC R n. Numbers that don't exist change nothing. China is how some tills announce Chinese text."""
         if number in _INTERNATIONAL:
             self.international = number
+        if number == _CHINA:
+            self._page_chosen = False
+            self._evidence = _EVIDENCE_LIMIT
 
     def decode(self, data: bytes) -> list[Character]:
         """The characters of one whole run of text."""

@@ -21,16 +21,23 @@ from host_bridge.escpos.codepages import KanjiMode, TextDecoder, split_incomplet
 from host_bridge.escpos.commands import Command, CommandParser
 from host_bridge.escpos.fonts import CELLS
 from host_bridge.escpos.receipt_page import Page
-from host_bridge.escpos.receipt_paper import INK, PAPER_DOTS, Edge, Paper, Piece, draw_pieces
+from host_bridge.escpos.receipt_paper import INK, MAX_PICTURE_DOTS, PAPER_DOTS, Edge, Paper, Piece, draw_pieces
 from host_bridge.escpos.receipt_state import MAX_TABS, GlyphPress, Layout, PictureStore, Style
 
 MAX_PIECES: Final = 200  # pieces of paper kept for whoever fetches them; the oldest are dropped
+MAX_JOB_COMMANDS: Final = 500_000  # a second or two of work
+MAX_LINE_ITEMS: Final = 1024  # printed over each other on one line before they are put together
 MAX_TEXT_BYTES: Final = 4096  # a run of text without a line feed is drawn in portions of this size
 CUT_MARGIN_DOTS: Final = 16
 
+_SLICE_BYTES: Final = 65_536
+
 
 def render_receipts(data: bytes, *, kanji: KanjiMode = KanjiMode.AUTO) -> list[bytes]:
-    """A PNG for each piece of paper that a job makes, the newest ``MAX_PIECES`` at most; empty if nothing prints."""
+    """A PNG for each piece of paper that a job makes; empty if nothing prints.
+
+    Ends early where a job is absurd: after ``MAX_PIECES``, ``MAX_PICTURE_DOTS`` of paper or ``MAX_JOB_COMMANDS``.
+    """
     return [piece.png() for piece in _print(data, kanji)]
 
 
@@ -42,14 +49,27 @@ def render_job(data: bytes, *, kanji: KanjiMode = KanjiMode.AUTO) -> bytes:
 def _print(data: bytes, kanji: KanjiMode) -> list[Piece]:
     renderer = ReceiptRenderer(kanji=kanji)
     parser = CommandParser()
-    renderer.feed(parser.feed(data))
-    renderer.feed_incomplete(parser.pending_name, parser.pending)
+    pieces: list[Piece] = []
+    obeyed = 0
+    for start in range(0, len(data), _SLICE_BYTES):
+        commands = parser.feed(data[start : start + _SLICE_BYTES])
+        renderer.feed(commands)
+        pieces += renderer.take_pieces()
+        obeyed += len(commands)
+        paper = sum(piece.height_px for piece in pieces) + renderer.y
+        if len(pieces) >= MAX_PIECES or paper > MAX_PICTURE_DOTS or obeyed > MAX_JOB_COMMANDS:
+            break
+    else:
+        renderer.feed_incomplete(parser.pending_name, parser.pending)
     renderer.tear()
-    return renderer.take_pieces()
+    return [*pieces, *renderer.take_pieces()][:MAX_PIECES]
 
 
 class ReceiptRenderer:
-    """A printer's head and memory. Feed it commands; take the pieces of paper, or a picture of the one under way."""
+    """A printer's head and memory. Feed it commands; take the pieces of paper, or a picture of the one under way.
+
+    Paper that isn't cut is torn off after ``MAX_PIECE_DOTS`` (10 m), and what follows is on the next piece.
+    """
 
     def __init__(self, *, kanji: KanjiMode = KanjiMode.AUTO) -> None:
         self._kanji = kanji
@@ -155,11 +175,11 @@ class ReceiptRenderer:
 
     def _take_text(self, data: bytes) -> None:
         self._text += data
-        while len(self._text) > MAX_TEXT_BYTES:
-            whole, begun = split_incomplete(self._text[:MAX_TEXT_BYTES])
-            if not whole:
-                whole, begun = begun, b""
-            self._text = begun + self._text[MAX_TEXT_BYTES:]
+        if len(self._text) <= MAX_TEXT_BYTES:
+            return
+        text, self._text = self._text, b""
+        for start in range(0, len(text), MAX_TEXT_BYTES):
+            whole, self._text = split_incomplete(self._text + text[start : start + MAX_TEXT_BYTES])
             self._set_text(whole)
 
     def _end_text(self) -> None:
@@ -173,8 +193,22 @@ class ReceiptRenderer:
             ink = self._press.draw(character, wide, self._style, user=self._user_characters)
             if self._x + ink.width > area and self._x > 0:
                 self._feed_line(self._layout.line_dots)
-            self._line.append((self._x, ink))
-            self._x += ink.width
+            self._add(ink)
+
+    def _add(self, ink: Image.Image) -> None:
+        self._line.append((self._x, ink))
+        self._x += ink.width
+        if len(self._line) >= MAX_LINE_ITEMS:
+            self._line = [(0, self._composed())]
+
+    def _composed(self) -> Image.Image:
+        """The line as one picture, everything with its feet at the bottom."""
+        height = max(ink.height for _, ink in self._line)
+        width = min(self._area, max(x + ink.width for x, ink in self._line))
+        strip = Image.new("1", (width, height))
+        for x, ink in self._line:
+            strip.paste(INK, (x, height - ink.height), ink)
+        return strip
 
     @property
     def _area(self) -> int:
@@ -184,11 +218,8 @@ class ReceiptRenderer:
         """Print the line and move on, at least by its own height."""
         height = 0
         if self._line:
-            height = max(ink.height for _, ink in self._line)
-            width = min(self._area, max(x + ink.width for x, ink in self._line))
-            strip = Image.new("1", (width, height))
-            for x, ink in self._line:
-                strip.paste(INK, (x, height - ink.height), ink)
+            strip = self._composed()
+            height = strip.height
             self._put(strip, turned=self._style.upside_down)
             self._line.clear()
         self._x = 0
@@ -381,8 +412,7 @@ class ReceiptRenderer:
         if image is not None and self._x < self._area:
             if self._x + image.width > self._area:
                 image = image.crop((0, 0, self._area - self._x, image.height))
-            self._line.append((self._x, image))
-            self._x += image.width
+            self._add(image)
 
     def _raster(self, data: bytes) -> None:
         image = images.from_rows(_u16(data, 4), _u16(data, 6), data[8:])

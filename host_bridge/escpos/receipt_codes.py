@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import zxingcpp
@@ -230,8 +231,10 @@ def symbol(symbols: Symbols, cn: int) -> Image.Image | None:
 
 def _pdf417(content: str | bytes, settings: SymbolSettings) -> Image.Image | None:
     level = str(settings.level - 48) if 48 <= settings.level <= 56 else ""
-    options = f"columns={settings.columns}" if settings.columns else ""
-    image = _draw(content, _F.PDF417, ec_level=level, options=options)
+    if settings.columns:
+        image = _draw(content, _F.PDF417, ec_level=level, columns=settings.columns)
+    else:
+        image = _draw(content, _F.PDF417, ec_level=level)
     if image is None:
         return None
     rows = image.resize((image.width, image.height // 3), Image.Resampling.NEAREST)  # drawn with rows 3 modules high
@@ -244,8 +247,9 @@ def _fitting(image: Image.Image | None, across: int, down: int) -> Image.Image |
     return scaled(image, across, down)
 
 
+@lru_cache(maxsize=16)
 def _draw(
-    content: str | bytes, form: zxingcpp.BarcodeFormat, *, dots: int = 1, **arguments: str | bool
+    content: str | bytes, form: zxingcpp.BarcodeFormat, *, dots: int = 1, **arguments: str | int
 ) -> Image.Image | None:
     """``dots`` a module, 255 is ink; None if the library refuses the content."""
     try:

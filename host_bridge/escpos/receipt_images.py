@@ -10,6 +10,7 @@ from PIL import Image, ImageChops
 from host_bridge.escpos.receipt_paper import INK, PAPER_DOTS
 
 MAX_IMAGE_ROWS: Final = 65_535  # what two bytes can say
+MAX_GRAPHICS_ROWS: Final = 2400  # of one picture in the graphics buffer; printers hold 831 to 2400
 _TONES: Final = {49: 1, 50: 2, 51: 4, 52: 8}  # GS ( L, multiple tone: the weight of each plane
 
 
@@ -69,6 +70,7 @@ class ToneStack:
 
     def add(self, image: Image.Image, colour: int, tones: bool) -> None:
         """Function 112 or 113. Only the newest planes count: there are four colours."""
+        image = image.crop((0, 0, image.width, min(image.height, MAX_GRAPHICS_ROWS)))
         self._planes = [*self._planes[-3:], (tones, colour, image)]
 
     def take(self) -> Image.Image | None:

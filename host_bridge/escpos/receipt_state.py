@@ -13,7 +13,7 @@ from host_bridge.escpos.receipt_paper import INK, PAPER_DOTS
 DEFAULT_LINE_DOTS: Final = 30  # ESC 2 at 203 dots an inch: 3.75 mm
 DPI: Final = 203
 MAX_TABS: Final = 32  # ESC D
-MAX_GLYPHS: Final = 4096  # drawn characters kept ready
+MAX_READY_DOTS: Final = 4 * 1024 * 1024  # drawn characters kept ready, a byte a dot
 MAX_STORED_DOTS: Final = 8 * 1024 * 1024  # all downloaded and NV pictures together: 1 MB, as the larger printers have
 
 
@@ -81,11 +81,12 @@ class GlyphPress:
 
     def __init__(self) -> None:
         self._ready: dict[_Look, Image.Image] = {}
+        self._ready_dots = 0
         self._user: dict[str, Image.Image] = {}  # ESC & characters; ESC % chooses them
 
     def define(self, character: str, image: Image.Image) -> None:
         self._user[character] = image
-        self._ready.clear()
+        self._forget_ready()
 
     def undefine(self, character: str | None = None) -> None:
         """ESC ?: forget one, or all."""
@@ -93,7 +94,7 @@ class GlyphPress:
             self._user.clear()
         else:
             self._user.pop(character, None)
-        self._ready.clear()
+        self._forget_ready()
 
     def draw(self, character: str, wide: bool, style: Style, *, user: bool = False) -> Image.Image:
         """The ink of one character, in a cell with its spacing."""
@@ -110,10 +111,17 @@ class GlyphPress:
             )  # fmt: skip
         image = self._ready.get(look)
         if image is None:
-            if len(self._ready) >= MAX_GLYPHS:
-                self._ready.clear()
-            image = self._ready[look] = self._drawn(look)
+            image = self._drawn(look)
+            self._ready_dots += image.width * image.height
+            if self._ready_dots > MAX_READY_DOTS:
+                self._forget_ready()
+                self._ready_dots = image.width * image.height
+            self._ready[look] = image
         return image
+
+    def _forget_ready(self) -> None:
+        self._ready.clear()
+        self._ready_dots = 0
 
     def _drawn(self, look: _Look) -> Image.Image:
         glyph = self._user[look.character] if look.bank == "user" else _rom_glyph(look.character, look.bank)

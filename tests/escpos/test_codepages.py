@@ -82,6 +82,15 @@ def test_a_chinese_receipt_makes_a_short_doubtful_run_chinese() -> None:
     assert [c.text for c in decoder.decode(doubtful)] == ["躅"]
 
 
+def test_the_international_set_of_china_announces_chinese_also_after_a_cyrillic_page() -> None:
+    decoder = TextDecoder()
+    decoder.choose_page(17)
+    decoder.choose_international(15)
+    assert "".join(c.text for c in decoder.decode("找零：五元".encode("gb18030"))) == "找零：五元"
+    decoder.choose_page(17)
+    assert "".join(c.text for c in decoder.decode("Привет".encode("cp866"))) == "Привет"
+
+
 def test_four_byte_characters_are_one_wide_character() -> None:
     (character,) = TextDecoder(KanjiMode.ON).decode("㐂".encode("gb18030"))
     assert character == ("㐂", True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import time
-import tracemalloc
 from functools import cache
+from pathlib import Path
 
 import pytest
 import zxingcpp
@@ -378,6 +378,14 @@ def test_two_dimensional_codes_scan(cn: int, module: int, text: str) -> None:
     assert scanned(job) == text
 
 
+def test_pdf417_has_the_columns_it_was_given() -> None:
+    def width(columns: int) -> int:
+        text = function(48, 65, bytes((columns,))) + function(48, 67, b"\x02") + function(48, 80, b"0" + b"x" * 60)
+        return ink_box(dots(text + function(48, 81, b"0")))[2] // 2
+
+    assert [width(n) for n in (2, 4)] == [17 * (2 + 4) + 1, 17 * (4 + 4) + 1]
+
+
 def test_a_maxicode_scans() -> None:
     printed = dots(function(50, 80, b"2MAXICODE") + function(50, 81, b"0"))
     alone = Image.new("L", (400, 400), 255)
@@ -443,7 +451,7 @@ def test_the_picture_under_way_can_be_seen() -> None:
 
 
 def test_paper_is_torn_off_after_ten_metres_and_goes_on() -> None:
-    made = pieces(b"\x1bd\xff" * 15)
+    made = pieces(b"\x1bd\xff" * 15)  # each 7650 dots
     assert [p.edge for p in made] == ["torn", "torn"]
     assert made[0].height_px <= MAX_PIECE_DOTS + 255 * LINE
     assert sum(p.height_px for p in made) == 15 * 255 * LINE
@@ -472,15 +480,49 @@ def _seconds(data: bytes) -> float:
     return time.perf_counter() - begun
 
 
-def test_memory_stays_small_however_long_the_paper() -> None:
+def resident_bytes() -> int:
+    """What this process holds; the pictures are not Python's own memory."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("needs /proc")
+    return int(statm.read_text().split()[1]) * 4096
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"a line of text\n" * 40, b"\x1dv0\x00\x48\x00\xff\x04" + bytes(range(256)) * 360 + bytes(72)],
+    ids=["text", "raster"],
+)
+def test_memory_stays_small_however_long_the_paper(line: bytes) -> None:
     renderer, parser = ReceiptRenderer(), CommandParser()
-    renderer.feed(parser.feed(b"warm up\n"))
-    tracemalloc.start()
-    for _ in range(60):
-        renderer.feed(parser.feed(b"a line of text\n" * 40))  # 9 m
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 8 * 1024 * 1024
+    renderer.feed(parser.feed(line))
+    before = resident_bytes()
+    for _ in range(60):  # up to 10 m a piece
+        renderer.feed(parser.feed(line))
+    assert resident_bytes() - before < 24 * 1024 * 1024
+    assert renderer.begun
+
+
+def test_a_job_that_never_ends_is_given_up_before_it_hurts() -> None:
+    for data in (b"\x1b@" * 600_000, b"\n" * 600_000, b"\x1b$\x00\x00A" * 100_000, b"A" * 1_000_000):
+        begun = time.perf_counter()
+        assert render_job(data)
+        assert time.perf_counter() - begun < 10
+
+
+def test_many_things_printed_over_each_other_are_one_line() -> None:
+    image = dots(b"\x1b$\x00\x00A" * 3000 + b"B\n")
+    assert read_line(image, 0, (12, 24)) == "AB"
+
+
+def test_huge_characters_do_not_fill_the_memory() -> None:
+    renderer, parser = ReceiptRenderer(), CommandParser()
+    renderer.feed(parser.feed("天\n\x1d!\x77".encode("gb18030")))
+    before = resident_bytes()
+    for start in range(0, 3000, 100):  # 3000 of them would be 110 MB
+        renderer.feed(parser.feed("".join(GB2312[start : start + 100]).encode("gb18030") + b"\n\x1dV\x00"))
+        renderer.take_pieces()
+    assert resident_bytes() - before < 32 * 1024 * 1024
 
 
 _INTRODUCED = st.tuples(

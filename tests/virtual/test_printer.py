@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from host_bridge.escpos.status import from_asb
+from host_bridge.virtual import printer as printer_module
 from host_bridge.virtual.printer import (
     BUFFER_BYTES,
     BUSY_FREE_BYTES,
@@ -173,6 +174,23 @@ def test_only_the_newest_receipts_are_kept_and_n_goes_on() -> None:
         bench.send(b"a\n" + CUT)
     assert len(bench.printer.receipts_info()) == MAX_RECEIPTS
     assert (bench.printer.receipts[0], bench.printer.receipts[-1]) == (6, MAX_RECEIPTS + 5)
+
+
+def test_large_receipts_push_out_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(printer_module, "MAX_KEPT_BYTES", 20_000)
+    bench = Bench()
+    for n in range(6):
+        bench.send(b"\x1b@" * 3000 + b"%d\n" % n + CUT)
+    assert bench.printer.receipts == [4, 5, 6]
+
+
+def test_commands_without_end_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(printer_module, "MAX_RECEIPT_BYTES", 5000)
+    bench = Bench()
+    bench.send(b"\x1b@" * 10_000)
+    assert bench.printer.receipts == []
+    bench.send(b"a\n" + b"\x1bE\x01" * 3000 + CUT)
+    assert all(r.size_bytes <= 5010 for r in bench.printer.receipts_info())
 
 
 def test_paper_that_never_ends_is_torn_after_ten_metres() -> None:
