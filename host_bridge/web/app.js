@@ -8,8 +8,8 @@ import { byId, el, renderIfChanged } from "./dom.js";
 import { icon } from "./icons.js";
 import { Light, colourOf, stepsOf } from "./light.js";
 import { JobList, ScanList, Viewer } from "./lists.js";
-import { Path } from "./path.js";
-import { Situation } from "./situation.js";
+import { Path, ledLamp } from "./path.js";
+import { Situation, briefOf } from "./situation.js";
 import { LIMITS, apply, initialModel, timeOf } from "./state.js";
 import { isLive } from "./status.js";
 import { chooseLanguage, currentLanguage, missingTexts, setLanguage, t, translateDocument } from "./text.js";
@@ -27,8 +27,10 @@ const scans = new ScanList();
 const jobs = new JobList({ viewer, changed: () => connection.refreshSoon() });
 const counter = new Counter({ viewer, changed: () => connection.refreshSoon() });
 const situation = new Situation({ retry: () => connection.retryNow() });
+const briefLamp = ledLamp();
 const light = new Light((colour) => {
   path.paint(colour);
+  briefLamp.paint(colour);
   cards.paint(colour);
 });
 const connection = new Connection({ deliver, opened: load });
@@ -37,9 +39,9 @@ function deliver(message) {
   model = apply(model, message);
   if (message.type === "scan" && Date.now() - (timeOf(message.read_at) ?? 0) < FRESH_MS) path.pulse("scanner", "up");
   if (message.type === "job" && message.job.state === "sending") path.pulse("printer", "down");
-  if (message.type === "drawer" && message.kick?.state === "requested") path.pulse("drawer", "down");
+  if (message.type === "drawer" && message.kick && message.kick.state !== "failed") path.pulse("drawer", "down");
   if (message.type === "receipt") loadReceipts();
-  if (["scan", "scan_settled", "job", "drawer", "link"].includes(message.type)) connection.refreshSoon();
+  if (["scan", "scan_settled", "job", "drawer", "link", "fault"].includes(message.type)) connection.refreshSoon();
   draw();
 }
 
@@ -72,7 +74,11 @@ function showFrame(live) {
   const kind = { live: "ok", connecting: "busy", lost: "error" }[phase];
   renderIfChanged(byId("connection"), [phase, language], () => [icon(kind), el("span", { text: t(`connection.${phase}`) })]);
   byId("connection").className = `chip chip-${kind}`;
+  const brief = briefOf(model);
+  byId("brief").className = brief.kind;
+  renderIfChanged(byId("brief-word"), brief, () => [icon(brief.kind), ` ${brief.word}`]);
   const state = model.state;
+  document.body.dataset.virtual = String(Boolean(state?.virtual));
   const version = state ? t("page.version", { version: state.version }) + (state.virtual ? ` · ${t("page.virtual")}` : "") : "";
   renderIfChanged(byId("version"), version, () => version);
   for (const name of ["en", "zh"]) byId(`language-${name}`).setAttribute("aria-pressed", String(name === language));
@@ -117,6 +123,7 @@ function start() {
   chooseLanguage();
   translateDocument();
   byId("brand-mark").append(icon("bridge"));
+  byId("brief-lamp").append(briefLamp.node);
   for (const name of ["en", "zh"]) byId(`language-${name}`).addEventListener("click", () => speak(name));
   setInterval(() => situation.tick(), TICK_MS);
   show();

@@ -24,7 +24,7 @@ function card(name, status, facts, ...more) {
   const state = status
     ? el("p", { class: `card-status ${status.kind}` }, icon(status.kind), el("span", { text: status.word }))
     : null;
-  return el("article", { class: "card" }, title, state, ...more, el("dl", {}, facts));
+  return el("article", { class: "card" }, title, state, el("dl", {}, facts), ...more);
 }
 
 /** What the steps look like, in the reader's words. */

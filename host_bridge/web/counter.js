@@ -7,6 +7,7 @@ import { thumbnail } from "./lists.js";
 import { PRODUCTS, barcodePicture, productPicture } from "./products.js";
 import { receiptBytes } from "./samples.js";
 import { timeOf } from "./state.js";
+import { Till } from "./till.js";
 import { isLive, statuses } from "./status.js";
 import { OFFERED_SYMBOLOGIES, clockText, codeText, currentLanguage, hasText, symbologyText, t } from "./text.js";
 
@@ -30,7 +31,8 @@ export class Counter {
     this.changed = changed;
     this.switches = new Map();
     this.papers = new Map();
-    this.number = Math.floor(Date.now() / 1000);
+    this.number = Math.floor(Date.now() / 1000); // of the receipts made here; goes into their barcode
+    this.till = new Till({ pay: (items) => this.#pay(items), empty: () => this.#say(t("till.nothing")) });
     this.#listen();
   }
 
@@ -43,6 +45,7 @@ export class Counter {
     this.#drawer(model);
     this.#showSwitches(model.virtualFaults, language);
     this.#showTray(model.receipts, language);
+    this.till.show(language, isLive(model));
     this.node.classList.toggle("stale", !isLive(model));
   }
 
@@ -121,6 +124,18 @@ export class Counter {
     const items = PRODUCTS.filter((product) => product.receipt).map((product, index) => ({ ...product, count: index === 0 ? 2 : 1 }));
     this.number += 1;
     return this.#print(receiptBytes(language, items, this.number), "application/octet-stream");
+  }
+
+  /** A sale: the receipt is journaled first, then the drawer opens, as tills do it. */
+  #pay(items) {
+    return this.#do(async () => {
+      this.number += 1;
+      const bytes = receiptBytes(currentLanguage(), items, this.number);
+      const answer = await post("api/v1/print", bytes, "application/octet-stream");
+      this.till.clear();
+      const kick = await postJson("api/v1/drawer/open", {});
+      return t("till.paid", { id: String(answer?.job_id ?? "").slice(0, 6), outcome: codeText("kick", kick?.state ?? "requested") });
+    });
   }
 
   #printPicture(file) {

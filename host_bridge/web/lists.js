@@ -16,7 +16,7 @@ function chip(kind, iconName, text) {
   return el("span", { class: `chip chip-${kind}` }, icon(iconName), el("span", { text }));
 }
 
-function dataCell(scan) {
+function scanData(scan) {
   if (scan.data === "") return el("span", { class: "blank", text: t("scans.blank") });
   const shown = el("bdi", { class: "data", dir: "ltr" }, visible(scan.data, DATA_CHARACTERS));
   if (scan.data.length <= DATA_CHARACTERS) return shown;
@@ -39,12 +39,17 @@ function scanRow(scan) {
   if (scan.checkDigitOk === true) flags.push(chip("plain", "ok", t("scans.check_ok")));
   const known = Object.hasOwn(SCAN_ICONS, scan.state);
   return el(
-    "tr",
-    {},
-    el("td", { class: "when", "data-label": t("scans.time"), text: clockText(scan.readAt) }),
-    el("td", { class: "what" }, dataCell(scan), flags.length ? el("div", { class: "flags" }, flags) : null),
-    el("td", { class: "kind", text: symbologyText(scan.symbology) }),
-    el("td", { class: "how" }, chip(known ? scan.state : "plain", known ? SCAN_ICONS[scan.state] : "unknown", codeText("scan", scan.state))),
+    "li",
+    { class: "scan" },
+    el("div", { class: "scan-data" }, scanData(scan)),
+    chip(known ? scan.state : "plain", known ? SCAN_ICONS[scan.state] : "unknown", codeText("scan", scan.state)),
+    el(
+      "div",
+      { class: "scan-facts" },
+      el("span", { text: clockText(scan.readAt) }),
+      el("span", { text: symbologyText(scan.symbology) }),
+      flags,
+    ),
   );
 }
 
@@ -56,7 +61,7 @@ export class ScanList {
   constructor() {
     this.node = byId("scan-list");
     this.rows = new Map(); // sequence -> [key, row], so that an opened row stays open
-    this.body = el("tbody");
+    this.list = el("ol", { class: "scans" });
   }
 
   show(model) {
@@ -67,10 +72,7 @@ export class ScanList {
       renderIfChanged(this.node, [key, language], () => placeholder(t(key)));
       return;
     }
-    renderIfChanged(this.node, ["table", language], () => {
-      const heads = ["time", "data", "kind", "state"].map((name) => el("th", { scope: "col", text: t(`scans.${name}`) }));
-      return el("table", { class: "scan-table" }, el("thead", {}, el("tr", {}, heads)), this.body);
-    });
+    renderIfChanged(this.node, "list", () => this.list);
     const rows = new Map();
     for (const scan of model.scans) {
       const key = JSON.stringify([scan, language]);
@@ -78,7 +80,7 @@ export class ScanList {
       rows.set(scan.sequence, [key, oldKey === key ? oldRow : scanRow(scan)]);
     }
     this.rows = rows;
-    arrange(this.body, [...rows.values()].map(([, row]) => row));
+    arrange(this.list, [...rows.values()].map(([, row]) => row));
   }
 }
 

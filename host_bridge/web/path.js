@@ -12,25 +12,25 @@ const DEVICES = ["scanner", "printer", "drawer"];
 // Boxes are [x, y, width, height]; `lines` run from left to right (or down): the way of a receipt.
 const WIDE = {
   view: [1120, 352],
-  groups: { computer: [8, 30, 452, 312], counter: [654, 30, 458, 312] },
+  groups: { computer: [8, 30, 464, 312], counter: [650, 30, 462, 312] },
   nodes: {
-    till: [26, 78, 182, 236],
-    bridge: [260, 78, 182, 236],
-    hub: [672, 78, 158, 236],
-    scanner: [872, 48, 226, 88],
-    printer: [872, 150, 226, 88],
-    drawer: [872, 252, 226, 76],
+    till: [20, 78, 196, 236],
+    bridge: [264, 78, 196, 236],
+    hub: [662, 78, 150, 236],
+    scanner: [846, 46, 256, 84],
+    printer: [846, 144, 256, 84],
+    drawer: [846, 242, 256, 84],
   },
   rows: DEVICES,
   lines: {
-    till: "M208 196H260",
-    link: "M442 196H672",
-    scanner: "M830 160H844Q850 160 850 154V98Q850 92 856 92H872",
-    printer: "M830 196H872",
-    drawer: "M830 232H844Q850 232 850 238V284Q850 290 856 290H872",
+    till: "M216 186H264",
+    link: "M460 186H662",
+    scanner: "M812 150H823Q829 150 829 144V94Q829 88 835 88H846",
+    printer: "M812 186H846",
+    drawer: "M812 222H823Q829 222 829 228V278Q829 284 835 284H846",
   },
-  gap: [532, 582, 196, false],
-  label: { x: 557, y: 156, anchor: "middle", detail: 226 },
+  gap: [536, 586, 186, false],
+  label: { x: 561, y: 146, anchor: "middle", detail: 222 },
 };
 const NARROW = {
   view: [360, 690],
@@ -69,6 +69,11 @@ function words(x, y, text, className, anchor, width) {
 
 /** Cut texts that run out of their box; only a browser knows how wide a text is. */
 function fitTexts(drawing) {
+  for (const group of drawing.querySelectorAll("[data-centre]")) {
+    const box = group.getBBox();
+    group.setAttribute("transform", `translate(${Number(group.dataset.centre) - box.x - box.width / 2} 0)`);
+  }
+
   for (const node of drawing.querySelectorAll("text[data-width]")) {
     const width = Number(node.dataset.width);
     const whole = node.textContent;
@@ -236,8 +241,12 @@ export class Path {
       "g",
       { class: `node-${kind}` },
       middle ? words(x, y - 24, parts.link.name, "node-name", anchor, 180) : null,
-      middle ? iconAt(kind, x - 64, y - 15, 20, `status-icon ${kind}`) : iconAt(kind, x, y - 15, 20, `status-icon ${kind}`),
-      middle ? words(x + 8, y, word, "node-status", anchor, 110) : words(x + 28, y, `${parts.link.name}: ${word}`, "node-status", anchor, 200),
+      svg(
+        "g",
+        { "data-centre": middle ? x : null },
+        iconAt(kind, x, y - 15, 20, `status-icon ${kind}`),
+        words(x + 26, y, middle ? word : `${parts.link.name}: ${word}`, "node-status", "start", middle ? 130 : 200),
+      ),
       words(x, detail, parts.link.detail, "node-detail", anchor, middle ? 184 : 220),
       words(x, detail + 20, parts.link.port, "node-detail", anchor, middle ? 184 : 220),
     );
@@ -277,8 +286,8 @@ export class Path {
       words(centre, under + (small ? 20 : 30), title, "node-name", "middle", width - 16),
       words(centre, under + (small ? 38 : 51), what ?? "", "node-detail", "middle", width - 14),
       svg("rect", { x: x + 8, y: under + (small ? 48 : 72), width: width - 16, height: 30, rx: 15, class: "status-pill" }),
-      iconAt(kind, x + 16, under + (small ? 54 : 78), 18, `status-icon ${kind}`),
-      words(x + 40, under + (small ? 68 : 92), word, "node-status", "start", width - 54),
+      iconAt(kind, x + 15, under + (small ? 54 : 78), 18, `status-icon ${kind}`),
+      words(x + 37, under + (small ? 68 : 92), word, "node-status", "start", width - 48),
     );
   }
 

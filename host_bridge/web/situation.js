@@ -99,6 +99,15 @@ function lost(model, retry) {
   );
 }
 
+/** The whole situation in one line, for the bar that stays in sight. */
+export function briefOf(model) {
+  if (!isLive(model) && model.lostAt !== null) return { kind: "error", word: t("situation.lost") };
+  if (model.state === null) return { kind: "busy", word: t("connection.connecting") };
+  const [first, ...others] = model.state.faults;
+  if (!first) return { kind: "ok", word: t("situation.fine") };
+  return { kind: kindOf(first), word: pick(first.title) + (others.length > 0 ? ` (+${others.length})` : "") };
+}
+
 export class Situation {
   constructor({ retry }) {
     this.node = byId("situation");

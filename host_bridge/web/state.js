@@ -62,7 +62,7 @@ function withJob(jobs, job) {
 
 const SEVERITIES = ["error", "warning", "notice"];
 
-/** The worst fault first; among equals the older one, which is more likely the cause. */
+/** The worst fault first, for the moment until the bridge's own order arrives with the next state. */
 export function orderedFaults(faults) {
   const rank = (fault) => {
     const index = SEVERITIES.indexOf(fault.severity);
@@ -94,7 +94,7 @@ const inDevices = (model, change) =>
 
 // Messages from the WebSocket, by their type; "…_loaded" and "phase" are the page's own.
 const REDUCERS = {
-  state: (model, { state }) => ({ ...model, state: { ...state, faults: orderedFaults(state.faults) } }),
+  state: (model, { state }) => ({ ...model, state: { ...state, faults: (state.faults ?? []).slice(0, LIMITS.faults) } }),
   scan: (model, event) => ({ ...model, scans: withScan(model.scans, scanOf(event, "waiting")) }),
   scan_settled: (model, event) => ({ ...model, scans: settled(model.scans, event) }),
   job: (model, event) => ({ ...model, jobs: withJob(model.jobs, event.job) }),

@@ -12,6 +12,7 @@ function faultKind(model, device) {
 }
 
 export const isLive = (model) => model.phase === "live" && model.state !== null;
+// While the link is down nobody knows how a device is, even if the devices' own events have not arrived yet.
 export const isLinkUp = (model) => isLive(model) && model.state.link.status === "up";
 
 function till(model) {
@@ -45,7 +46,7 @@ function hub(model) {
 
 function scanner(model) {
   const status = model.state?.devices.scanner.status;
-  if (!isLive(model) || status === "unknown") return UNKNOWN();
+  if (!isLinkUp(model) || status === "unknown") return UNKNOWN();
   if (status === "fault") return { kind: "error", word: t("status.fault") };
   return { kind: faultKind(model, "scanner") ?? "ok", word: t("status.ready") };
 }
@@ -59,7 +60,7 @@ function printerTrouble(printer) {
 
 function printer(model) {
   const now = model.state?.devices.printer;
-  if (!isLive(model) || now.status === "unknown") return UNKNOWN();
+  if (!isLinkUp(model) || now.status === "unknown") return UNKNOWN();
   if (now.status === "fault") return { kind: "error", word: t(`status.${printerTrouble(now)}`) };
   if (now.paper === "near_end") return { kind: "warning", word: t("status.paper_near_end") };
   if (now.status === "printing") return { kind: "busy", word: t("status.printing") };
@@ -68,7 +69,7 @@ function printer(model) {
 
 function drawer(model) {
   const status = model.state?.devices.drawer.status;
-  if (!isLive(model) || status === "unknown") return UNKNOWN();
+  if (!isLinkUp(model) || status === "unknown") return UNKNOWN();
   if (status === "fault") return { kind: "error", word: t("status.fault") };
   const kind = faultKind(model, "drawer");
   return { kind: kind ?? (status === "open" ? "notice" : "ok"), word: codeText("status", status) };
