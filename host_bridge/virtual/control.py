@@ -23,7 +23,7 @@ from host_bridge.virtual.server import Control, Start
 
 DIRECTORY: Final = "virtual-hub"
 START_DEADLINE_S: Final = 15.0
-ATTACH_DEADLINE_S: Final = 3.0
+ATTACH_DEADLINE_S: Final = 10.0
 ANSWER_DEADLINE_S: Final = 10.0
 PICTURE_DEADLINE_S: Final = 30.0  # a receipt of metres takes a while to draw
 STOP_DEADLINE_S: Final = 8.0

@@ -134,8 +134,9 @@ class PtyPort:
     def close(self) -> None:
         if self._master < 0:
             return
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()
+        with contextlib.suppress(OSError):
+            if os.readlink(self._path) == os.ttyname(self._slave):  # not where another counter has taken the name over
+                self._path.unlink()
         self._unwatch()
         os.close(self._master)
         os.close(self._slave)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import textwrap
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ DEADLINE_S = 15.0
 
 ECHO = """
 import asyncio
+import itertools
 from machine import UART
 async def echo():
     uart = UART(0, 115200, rxbuf=2048, txbuf=2048)
@@ -45,6 +47,7 @@ print("<boot", causes[machine.reset_cause()], machine.RTC().memory(), ">")
 
 PRINT_AND_LINK = """
 import asyncio
+import itertools
 from machine import UART, Pin
 async def copy(source, target, size):
     reader, writer = asyncio.StreamReader(source), asyncio.StreamWriter(target, {{}})
@@ -283,7 +286,7 @@ async def test_a_firmware_that_resets_at_once_does_not_race(place: Place) -> Non
     counter = await place.start("import machine\nmachine.reset()")
     await place.until(lambda: len(place.causes()) >= 4)
     boots = [at_ms for at_ms, _ in counter.boots]
-    assert min(later - earlier for earlier, later in zip(boots, boots[1:], strict=False)) >= 240
+    assert min(later - earlier for earlier, later in itertools.pairwise(boots)) >= 240
 
 
 async def test_power_cut_in_the_middle_of_a_pulse_ends_it_and_darkens_the_led(place: Place) -> None:
@@ -386,7 +389,8 @@ async def test_the_wire_to_a_busy_printer_stops_and_its_cts_pin_says_so(place: P
     cts.irq(lambda pin: led.value(pin.value()))
 async def copy""",
             1,
-        )
+        ),
+        printer_speed_mm_per_s=5000,
     )
     till = Till(counter.port.address)
     await till.until(b"<ready>")
@@ -454,6 +458,7 @@ async def test_a_uart_on_the_wrong_pins_reaches_nothing(place: Place) -> None:
 
 SCANS = """
 import asyncio
+import itertools
 from machine import UART, Pin
 async def main():
     scanner = UART(2, 9600, tx=Pin(8), rx=Pin(9), rxbuf={rxbuf})
