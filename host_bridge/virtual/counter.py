@@ -68,6 +68,7 @@ class Counter:
         self._rtc = b""
         self._chip: ChipProcess | None = None
         self._chip_lock = asyncio.Lock()
+        self._power_lock = asyncio.Lock()  # one hand at the plugs at a time
         self._chip_task: asyncio.Task[None] | None = None
         self._stopping = False
         self._last_boot = self._start - BOOT_INTERVAL_MIN_S
@@ -151,7 +152,8 @@ class Counter:
         log.info("fault %s %s", fault, "on" if active else "off")
         self._publish({"event": "virtual_fault", "fault": fault, "active": active})
         if fault in ("cable", "hub_power"):
-            await self._power_or_cable(fault)
+            async with self._power_lock:
+                await self._power_or_cable(fault)
         elif fault == "drawer_stuck":
             for drawer in self.drawers.values():
                 drawer.stuck = active

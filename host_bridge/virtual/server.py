@@ -26,6 +26,7 @@ from host_bridge.virtual.options import Options
 CLIENTS_LIMIT: Final = 8
 LINE_LIMIT_BYTES: Final = 256 * 1024
 UNREAD_LIMIT_BYTES: Final = 64 * 1024 * 1024  # of a client that doesn't read: the largest receipts, then it is cut off
+PICTURES_AT_ONCE: Final = 4
 HELLO_DEADLINE_S: Final = 5.0
 TOKEN_BYTES: Final = 32
 
@@ -68,7 +69,7 @@ class Server:
         self._done = asyncio.Event()
         self._orphan_timer: asyncio.TimerHandle | None = None
         self._counter: Counter | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._pictures: set[asyncio.Task[None]] = set()
 
     async def run(self, ready: Callable[[], None]) -> None:
         """`ready` is called once a bridge may attach."""
@@ -159,11 +160,19 @@ class Server:
                 request = msgspec.json.decode(line, type=Request)
             except msgspec.DecodeError as error:
                 raise ValueError(f"not a request: {error}") from None
-            self._send(writer, msgspec.json.encode(await self._answer(request)) + b"\n")
+            if request.command == "receipt_png" and len(self._pictures) < PICTURES_AT_ONCE:
+                picture = asyncio.create_task(self._reply(writer, request))  # drawing takes long; others don't wait
+                self._pictures.add(picture)
+                picture.add_done_callback(self._pictures.discard)
+                continue
+            await self._reply(writer, request)
             if request.command == "shutdown":
                 await writer.drain()
                 self._done.set()
                 return
+
+    async def _reply(self, writer: asyncio.StreamWriter, request: Request) -> None:
+        self._send(writer, msgspec.json.encode(await self._answer(request)) + b"\n")
 
     async def _answer(self, request: Request) -> dict[str, Any]:
         try:

@@ -122,6 +122,19 @@ async def test_a_receipt_goes_all_the_way_and_its_picture_comes_back(site: Site)
     till.close()
 
 
+async def test_pictures_asked_for_all_at_once_come_all_and_nobody_waits_for_them(site: Site) -> None:
+    hub = await site.hub(printer_speed_mm_per_s=5000)
+    till = Till(hub.port)
+    await till.until(b"<board test >")
+    await till.write(b"line\n" * 100 + b"\x1dV\x00")
+    await site.until(lambda: ReceiptEvent(n=1) in site.events)
+    pictures = [asyncio.create_task(hub.receipt_png(1)) for _ in range(3)]
+    await hub.set_fault("paper_near_end", True)
+    drawn = await asyncio.gather(*pictures)
+    assert drawn[0] is not None and len(set(drawn)) == 1
+    till.close()
+
+
 async def test_the_board_file_and_only_code_reach_the_flash(site: Site) -> None:
     kept = site.state_dir / DIRECTORY / "flash"
     kept.mkdir(parents=True)

@@ -289,6 +289,16 @@ async def test_a_firmware_that_resets_at_once_does_not_race(place: Place) -> Non
     assert min(later - earlier for earlier, later in itertools.pairwise(boots)) >= 240
 
 
+async def test_hands_that_fight_over_the_plugs_leave_things_as_the_last_one_said(place: Place) -> None:
+    counter = await place.start(ECHO)
+    hands = [counter.set_fault(fault, n % 2 == 0) for n in range(6) for fault in ("hub_power", "cable")]
+    await asyncio.gather(*hands)
+    assert not any(counter.faults().values())
+    till = Till(counter.port.address)
+    await till.until(b"<ready>")
+    till.close()
+
+
 async def test_power_cut_in_the_middle_of_a_pulse_ends_it_and_darkens_the_led(place: Place) -> None:
     counter = await place.start(
         """
