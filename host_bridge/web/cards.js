@@ -31,7 +31,7 @@ function card(name, status, facts, ...more) {
 export function rhythmText(steps) {
   const rhythm = rhythmOf(steps);
   const colour = t(colourKey(rhythm.colour));
-  return t(`indicator.${rhythm.kind}`, { colour, n: rhythm.count });
+  return t(`indicator.${rhythm.kind}`, { colour, n: rhythm.count, other: rhythm.other ? t(colourKey(rhythm.other)) : "" });
 }
 
 /** One turn of the pattern as a strip: time runs to the right, a block is light, a line is dark. */

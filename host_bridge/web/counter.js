@@ -17,6 +17,7 @@ const SHOWN_CHARACTERS = 60;
 const FAULT_ICONS = {
   cable: "link", hub_power: "power", printer_power: "power", paper_end: "paper", paper_near_end: "paper",
   cover_open: "cover", cutter: "cut", drawer_stuck: "drawer", scanner_unplugged: "scanner",
+  link_noise: "link", link_silent: "link", hub_hang: "hub",
 };
 
 export class Counter {
@@ -240,7 +241,9 @@ export class Counter {
     return this.#do(async () => {
       await postJson("virtual/faults", { fault: name, active });
       if (this.switches.has(name)) this.#setSwitch(name, active);
-      return t("break.set", { name: codeText("break", name), word: this.#word(name, active) });
+      const hint = `break.${name}.hint`;
+      const done = t("break.set", { name: codeText("break", name), word: this.#word(name, active) });
+      return active && hasText(hint) ? `${done} ${t(hint)}` : done;
     });
   }
 

@@ -46,10 +46,16 @@ export function colourKey(colour) {
   return r ? "colour.red" : g ? "colour.green" : "colour.blue";
 }
 
-/** What the steps look like, in countable words: `{kind: "dark" | "steady" | "flashes", colour, count}`. */
+/** What the steps look like, in countable words: `{kind: "dark" | "steady" | "flashes" | "turns", colour, count}`. */
 export function rhythmOf(steps) {
   const lit = steps.filter((step) => isLit(step.colour));
   if (lit.length === 0) return { kind: "dark", colour: DARK, count: 0 };
+  const different = new Set(lit.map((step) => step.colour)).size > 1;
+  if (lit.length === steps.length && different) {
+    const longest = [...lit].sort((a, b) => b.ms - a.ms)[0];
+    const other = lit.filter((step) => step.colour !== longest.colour);
+    return { kind: "turns", colour: longest.colour, other: other[0].colour, count: other.length };
+  }
   if (lit.length === steps.length) return { kind: "steady", colour: lit[0].colour, count: 0 };
   const starts = steps.filter((step, i) => isLit(step.colour) && !isLit(steps[(i + steps.length - 1) % steps.length].colour));
   return { kind: "flashes", colour: lit[0].colour, count: starts.length };

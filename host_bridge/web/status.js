@@ -11,6 +11,13 @@ function faultKind(model, device) {
   return faults.length > 0 ? "warning" : null;
 }
 
+/** What the device's own faults make of its status: a fault may be known before the status that goes with it. */
+function ofFaults(model, device, otherwise) {
+  const kind = faultKind(model, device);
+  if (kind === "error") return { kind, word: t("status.fault") };
+  return kind ? { kind, word: t("status.warning") } : otherwise;
+}
+
 export const isLive = (model) => model.phase === "live" && model.state !== null;
 // While the link is down nobody knows how a device is, even if the devices' own events have not arrived yet.
 export const isLinkUp = (model) => isLive(model) && model.state.link.status === "up";
@@ -48,7 +55,7 @@ function scanner(model) {
   const status = model.state?.devices.scanner.status;
   if (!isLinkUp(model) || status === "unknown") return UNKNOWN();
   if (status === "fault") return { kind: "error", word: t("status.fault") };
-  return { kind: faultKind(model, "scanner") ?? "ok", word: t("status.ready") };
+  return ofFaults(model, "scanner", { kind: "ok", word: t("status.ready") });
 }
 
 function printerTrouble(printer) {
@@ -64,15 +71,14 @@ function printer(model) {
   if (now.status === "fault") return { kind: "error", word: t(`status.${printerTrouble(now)}`) };
   if (now.paper === "near_end") return { kind: "warning", word: t("status.paper_near_end") };
   if (now.status === "printing") return { kind: "busy", word: t("status.printing") };
-  return { kind: faultKind(model, "printer") ?? "ok", word: t("status.ready") };
+  return ofFaults(model, "printer", { kind: "ok", word: t("status.ready") });
 }
 
 function drawer(model) {
   const status = model.state?.devices.drawer.status;
   if (!isLinkUp(model) || status === "unknown") return UNKNOWN();
   if (status === "fault") return { kind: "error", word: t("status.fault") };
-  const kind = faultKind(model, "drawer");
-  return { kind: kind ?? (status === "open" ? "notice" : "ok"), word: codeText("status", status) };
+  return ofFaults(model, "drawer", { kind: status === "open" ? "notice" : "ok", word: codeText("status", status) });
 }
 
 const PARTS = { till, bridge, link, hub, scanner, printer, drawer };

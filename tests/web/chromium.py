@@ -112,7 +112,8 @@ class Page:
     async def click(self, selector: str) -> None:
         """Click in the middle of the element with a real mouse event."""
         place = await self.value(
-            f"(() => {{ const node = document.querySelector({json.dumps(selector)}); node.scrollIntoView({{block: 'center'}});"
+            f"(() => {{ const node = document.querySelector({json.dumps(selector)});"
+            " node.scrollIntoView({block: 'center'});"
             " const box = node.getBoundingClientRect();"
             " return [box.x + box.width / 2, box.y + box.height / 2]; })()"
         )

@@ -28,7 +28,7 @@ from host_bridge.events import (
     ScanSettledEvent,
     VirtualFaultEvent,
 )
-from host_bridge.interfaces.services import KICK_TIME_TO_LIVE_MS, Receipt, Refused, Submitted
+from host_bridge.interfaces.services import KICK_TIME_TO_LIVE_MS, Drawers, Printing, Receipt, Refused, Scans, Submitted
 from host_bridge.journal.records import Job, JobState, Kick, KickState, Scan, ScanState
 from host_bridge.state import (
     Devices,
@@ -83,7 +83,9 @@ class StubBridge:
 
     def __init__(self, *, virtual: bool = True) -> None:
         self.events = EventBus()
-        self.printing = self.drawers = self.scans = self
+        self.printing: Printing = self
+        self.drawers: Drawers = self
+        self.scans: Scans = self
         now = rfc3339(time.time() - 65)
         self._flags = dict.fromkeys(NAMES, False)
         self._jobs: list[Job] = []

@@ -135,7 +135,7 @@ def test_every_state_and_every_breakable_thing_has_its_words() -> None:
 
 def test_no_text_is_left_over() -> None:
     everything = HTML + "".join(SCRIPTS.values())
-    prefixes = {prefix for prefix in re.findall(r"`([a-z_.]+)\.\$\{", everything)}
+    prefixes = set(re.findall(r"`([a-z_.]+)\.\$\{", everything))
     prefixes |= set(re.findall(r'codeText\("([^"]+)"', everything))
     unused = [
         key
@@ -275,8 +275,9 @@ def test_every_list_that_the_page_keeps_is_bounded() -> None:
         import { apply, initialModel, LIMITS } from './state.js';
         let model = apply(initialModel(), { type: "state", state: { faults: [], devices: {}, link: {} } });
         for (let n = 1; n <= 500; n += 1) {
-          model = apply(model, { type: "scan", sequence: n, data: "x".repeat(9000), symbology: null, read_at: "2026-01-01T00:00:00Z" });
-          model = apply(model, { type: "job", job: { job_id: String(n), state: "queued", created_at: n, updated_at: n } });
+          model = apply(model, { type: "scan", sequence: n, data: "x".repeat(9000), read_at: "2026-01-01T00:00:00Z" });
+          const job = { job_id: String(n), state: "queued", created_at: n, updated_at: n };
+          model = apply(model, { type: "job", job });
           model = apply(model, { type: "fault", active: true, fault: { code: String(n), severity: "error" } });
           model = apply(model, { type: "virtual_fault", fault: String(n), active: true });
         }
@@ -285,7 +286,8 @@ def test_every_list_that_the_page_keeps_is_bounded() -> None:
         console.log(JSON.stringify({
           limits: LIMITS, scans: model.scans.length, jobs: model.jobs.length, faults: model.state.faults.length,
           receipts: model.receipts.length, flags: Object.keys(model.virtualFaults).length,
-          longest: model.scans[0].data.length, newest: [model.scans[0].sequence, model.jobs[0].job_id, model.receipts[0].n],
+          longest: model.scans[0].data.length,
+          newest: [model.scans[0].sequence, model.jobs[0].job_id, model.receipts[0].n],
         }));
         """
     )
@@ -322,7 +324,8 @@ def test_a_list_asked_for_earlier_does_not_undo_a_later_event() -> None:
         let model = apply(initialModel(), { type: "job", job: job("printed", 3) });
         model = apply(model, { type: "jobs_loaded", jobs: [job("queued", 1)] });
         model = apply(model, { type: "scan", sequence: 9, data: "new", read_at: 1 });
-        model = apply(model, { type: "scans_loaded", scans: [{ sequence: 8, data: "old", read_at: 1, state: "expired" }] });
+        const old = { sequence: 8, data: "old", read_at: 1, state: "expired" };
+        model = apply(model, { type: "scans_loaded", scans: [old] });
         console.log(JSON.stringify([model.jobs[0].state, model.scans.map((scan) => scan.sequence)]));
         """
     )
@@ -360,7 +363,8 @@ def test_control_characters_in_a_scan_are_shown_by_name() -> None:
     runs = node(
         r"""
         import { visibleRuns } from './dom.js';
-        const shown = (text, limit) => visibleRuns(text, limit).map((run) => (run.control ? `[${run.text}]` : run.text)).join("");
+        const word = (run) => (run.control ? `[${run.text}]` : run.text);
+        const shown = (text, limit) => visibleRuns(text, limit).map(word).join("");
         console.log(JSON.stringify([
           shown("01\u001d10\u0000\u007f\u0085", 99), shown("a\u202eb\u200bc\ufeff", 99), shown("<img onerror=x>", 99),
           shown("x".repeat(5000), 90).length, shown("", 9), shown("\u{1f600}".repeat(20), 3),
@@ -386,6 +390,7 @@ def test_the_lamp_takes_any_pattern_and_names_it() -> None:
         console.log(JSON.stringify([
           rhythmOf(steps), stepAt(steps, 50), stepAt(steps, 950), stepAt(steps, 1100 + 250),
           rhythmOf(stepsOf({ steps: [{ colour: "#00FF00", ms: 1 }] })).kind, rhythmOf([]).kind,
+          rhythmOf(stepsOf({ steps: [{ colour: "#00ff00", ms: 900 }, { colour: "#ffa000", ms: 90 }] })).kind,
           stepsOf({ steps: [{ colour: "red;}", ms: "x" }] }), stepsOf({ steps: Array(900).fill(flash[0]) }).length,
           ["#ff2010", "#00c040", "#2040ff", "#ffa000", "#ffffff", "#000000"].map(colourKey), colourOf(7),
         ]));
@@ -398,6 +403,7 @@ def test_the_lamp_takes_any_pattern_and_names_it() -> None:
         {"colour": "#ff0000", "forMs": 50},
         "steady",
         "dark",
+        "turns",
         [{"colour": "#000000", "ms": 20}],
         64,
         ["colour.red", "colour.green", "colour.blue", "colour.amber", "colour.white", "colour.dark"],
@@ -411,3 +417,25 @@ def test_trying_again_slows_down_and_never_stops() -> None:
         "console.log(JSON.stringify([0, 1, 2, 3, 4, 5, 50, 5000].map(backOffMs)));"
     )
     assert waits == [500, 1000, 2000, 4000, 8000, 10000, 10000, 10000]
+
+
+def test_a_device_never_looks_ready_while_a_fault_of_its_own_is_active() -> None:
+    seen = node(
+        """
+        import { statuses } from './status.js';
+        const devices = {
+          scanner: { status: "ready", waiting: 0 }, drawer: { status: "closed" },
+          printer: { status: "ready", online: true, paper: "ok" },
+        };
+        const state = (faults, status = "up") => ({ faults, devices, hub: {}, link: { status } });
+        const model = (...rest) => ({ phase: "live", lostAt: null, state: state(...rest) });
+        const faults = ["scanner", "printer", "drawer"].map((device) => ({ device, severity: "error" }));
+        const kinds = (one) => Object.keys(devices).map((name) => Object.values(statuses(one)[name]).join(" "));
+        console.log(JSON.stringify([kinds(model(faults)), kinds(model([])), kinds(model([], "down"))]));
+        """
+    )
+    assert seen == [
+        ["error Fault"] * 3,
+        ["ok Ready", "ok Closed", "ok Ready"],
+        ["unknown Not known"] * 3,
+    ]

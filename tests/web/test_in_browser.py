@@ -21,7 +21,10 @@ pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium on this machine: the page was not opened in a browser"
 )
 
-LIVE = "document.body.dataset.phase === 'live' && document.querySelector('#scan-list .empty, #scan-list li') !== null && !document.querySelector('#break .empty')"
+LIVE = (
+    "document.body.dataset.phase === 'live' && !document.querySelector('#break .empty')"
+    " && document.querySelector('#scan-list .empty, #scan-list li') !== null"
+)
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">\u202e\x00\x1b[2J" + "A" * 4000
 
 
@@ -103,7 +106,8 @@ async def test_a_fault_is_the_biggest_thing_and_says_what_to_do(stage: Stage) ->
     assert "What to do now" in situation and "Do this one thing" in situation and "Since" in situation
     assert "out of paper" in await page.value("document.getElementById('announce').textContent")
     sizes = await page.value(
-        "[...document.querySelectorAll('h1, h2, h3, p, b')].map((node) => [parseFloat(getComputedStyle(node).fontSize), node.closest('#situation') !== null])"
+        "[...document.querySelectorAll('h1, h2, h3, p, b')].map((node) =>"
+        " [parseFloat(getComputedStyle(node).fontSize), node.closest('#situation') !== null])"
     )
     assert max(sizes)[1] is True
     assert (
