@@ -1,3 +1,4 @@
+# -*- coding: utf-8 -*-
 """Make or refresh `.venv` from the locks: `python3 tools/prepare.py run|dev|setup`.
 
 Only the standard library, and only syntax that old Pythons can read, so that a Python that is too old gets an
