@@ -152,9 +152,12 @@ class Bridge:
         self._virtual = DrillHub(on_event=self.events.publish)
         options = Options(
             link_baud=self._config.virtual.baud_rate,
+            printer_baud=self._config.virtual.printer_baud_rate,
             printer_speed_mm_per_s=self._config.virtual.print_speed_mm_per_s,
         )
-        await self._virtual.start(self._config.state_path, board=_virtual_board(), options=options)
+        board = _virtual_board()
+        board["printer"]["baud_rate"] = options.printer_baud
+        await self._virtual.start(self._config.state_path, board=board, options=options)
         return self._virtual.port
 
     async def _start_interfaces(self) -> Addresses:

@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
+import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, settings
+
+from tests.live_bridge import LiveBridge, Till, end_virtual_hub
+
+# Eight times the speed of a real printer's line, so that a 40 KB receipt takes half a second.
+FAST_PRINTER = """
+[virtual]
+printer_baud_rate = 921600
+print_speed_mm_per_s = 1000
+"""
 
 # A shared, slow machine is no failure: no deadline for one example. A failure prints how to replay exactly it.
 settings.register_profile(
@@ -12,3 +25,33 @@ settings.register_profile(
 )
 settings.register_profile("thorough", parent=settings.get_profile("counterhub"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "counterhub"))
+
+
+@pytest.fixture
+def bridge(tmp_path: Path) -> Iterator[LiveBridge]:
+    """A bridge of this test's own, to be killed and started again."""
+    live = LiveBridge(tmp_path / "state", FAST_PRINTER)
+    live.start()
+    yield live
+    try:
+        live.stop()
+    finally:
+        end_virtual_hub(live.state_dir)
+
+
+@pytest.fixture(scope="session")
+def live_bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBridge]:
+    """One bridge for all tests that leave it as they found it."""
+    live = LiveBridge(tmp_path_factory.mktemp("live"))
+    live.start()
+    yield live
+    live.stop()
+
+
+@pytest_asyncio.fixture
+async def till(bridge: LiveBridge) -> AsyncIterator[Till]:
+    """A till at `bridge`, whose link is up."""
+    client = Till(bridge)
+    await client.link_up()
+    yield client
+    await client.close()

@@ -31,7 +31,7 @@ class Drawer:
         self._energised = None
         self._rest_until = time.ticks_ms()
         self._kicks = []  # ids, oldest first
-        self._request = None
+        self._request = None  # ([kick, ...], pin, on_ms, deadline_ms)
         self._wake = asyncio.Event()
         self._told = None
         uplink.on("kick", self._on_kick)
@@ -66,11 +66,13 @@ class Drawer:
             self._done(kick, _INVALID)
         elif _is_past(deadline_ms):
             self._done(kick, _EXPIRED)
-        elif self._request is not None:
-            self._done(kick, _DUTY)
-        else:
-            self._request = (kick, self._pins[drawer - 1], on_ms, deadline_ms)
+        elif self._request is None:
+            self._request = ([kick], self._pins[drawer - 1], on_ms, deadline_ms)
             self._wake.set()
+        elif self._request[1] is self._pins[drawer - 1]:
+            self._request[0].append(kick)  # the drawer is being opened already: that is what was asked for
+        else:
+            self._done(kick, _DUTY)
 
     def _done(self, kick, outcome):
         self._uplink.send("kick_done", kick, outcome)
@@ -92,7 +94,8 @@ class Drawer:
                 self._faults.set("drawer_stuck", False)
             if self._request is request:
                 self._request = None
-                self._done(request[0], outcome)
+                for kick in request[0]:
+                    self._done(kick, outcome)
 
     async def _open(self, pin, on_ms, deadline_ms):
         """A pulse, and where the switch stays closed one more, if there is time."""

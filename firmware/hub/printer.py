@@ -51,7 +51,7 @@ class Printer:
         self._wake = asyncio.Event()
         self._writer_task = None
         self._tell_due = False
-        self._begin(NO_JOB, 0)
+        self._begin(NO_JOB, 0, b"")
         self.phase = PHASE_NONE
         uplink.on("job_begin", self._on_job_begin)
         uplink.on("job_data", self._on_job_data)
@@ -75,11 +75,11 @@ class Printer:
             self._tell_status()
             self._tell_job()
 
-    def _on_job_begin(self, job, total_bytes):
+    def _on_job_begin(self, job, total_bytes, proof):
         self._uplink.grant(PRINTER)
         if self.phase in (PHASE_RECEIVING, PHASE_ENDED):
             self._abort(_REASON_REPLACED)
-        self._begin(job, total_bytes)
+        self._begin(job, total_bytes, proof)
         self._on_printing()
         self._tell_job()
 
@@ -94,17 +94,16 @@ class Printer:
             self._chunks.append(data)
             self._wake.set()
 
-    def _on_job_end(self, job, proof):
+    def _on_job_end(self, job):
         self._uplink.grant(PRINTER)
         if self.phase == PHASE_RECEIVING and job == self.job:
-            self._proof = proof
             self.phase = PHASE_ENDED
             self._wake.set()
 
     def _on_job_forget(self, job):
         self._uplink.grant(PRINTER)
         if job == self.job and self.phase not in (PHASE_RECEIVING, PHASE_ENDED):
-            self._begin(NO_JOB, 0)
+            self._begin(NO_JOB, 0, b"")
             self.phase = PHASE_NONE
 
     def _on_query(self, query):
@@ -113,13 +112,13 @@ class Printer:
             self._queries.append(query)
             self._wake.set()
 
-    def _begin(self, job, total_bytes):
+    def _begin(self, job, total_bytes, proof):
         self.job = job
         self.phase = PHASE_RECEIVING
         self.received_bytes = 0
         self.written_bytes = 0
         self._total_bytes = total_bytes
-        self._proof = b""
+        self._proof = proof
         self._reply = b""
         self._reason = 0
 

@@ -17,7 +17,7 @@ SCAN_BYTES_MAX = 2048
 _PART_BYTES_MAX = 231  # of a scan in one frame: 240 less the message's fixed part
 _IDLE_END_MS = 50
 _REPEAT_MS = 400
-_BANNER_MS = 1000  # what a scanner says within a second of getting power is its banner
+_BANNER_MS = 1000  # words that a scanner says within a second of getting power are its banner
 _READ_BYTES = 256
 _SENSE_MS = 250
 _AIM_BYTES = 3
@@ -143,11 +143,12 @@ class Scanner:
         now = time.ticks_ms()
         if too_long:
             self.dropped_scans += 1
-        elif data and not self._is_banner(now):
+        elif data and not self._is_banner(data, now):
             self._keep(data, now)
 
-    def _is_banner(self, now):
-        if self._powered_at is None:
+    def _is_banner(self, data, now):
+        """Words, right after the scanner got power. A number or an identified symbol is somebody's article."""
+        if self._powered_at is None or data.isdigit() or _has_aim_identifier(data):
             return False
         if time.ticks_diff(now, self._powered_at) < _BANNER_MS:
             return True
@@ -172,7 +173,5 @@ class Scanner:
 
 
 def _has_aim_identifier(data):
-    """"]", a letter, a letter or digit (ISO/IEC 15424)."""
-    return (
-        len(data) > _AIM_BYTES and data[0] == 0x5D and bytes(data[1:2]).isalpha() and 0x30 <= data[2] <= 0x7A
-    )
+    """ "]", a letter, a letter or digit (ISO/IEC 15424)."""
+    return len(data) > _AIM_BYTES and data[0] == 0x5D and bytes(data[1:2]).isalpha() and 0x30 <= data[2] <= 0x7A

@@ -44,11 +44,12 @@ def decode_into(coded, length, out):
     while at < length:
         code = coded[at] ^ SENTINEL
         end = at + code
-        if code == 0 or end > length or filled + code > room:
+        followed = end < length and code != 255  # by a sentinel
+        if code == 0 or end > length or filled + code - 1 + followed > room:
             return -1
         out[filled : filled + code - 1] = coded[at + 1 : end]
         filled += code - 1
-        if end < length and code != 255:
+        if followed:
             out[filled] = SENTINEL
             filled += 1
         at = end

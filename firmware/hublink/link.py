@@ -275,7 +275,7 @@ class Link:
         elif kind == OPEN:
             self._on_open(session, payload)
         elif session != self._session or session == _NO_SESSION:
-            self._count("error_session")
+            self._on_foreign_session(kind, session)
         else:
             self._on_session_frame(kind, code, sequence, ack, payload)
 
@@ -323,7 +323,18 @@ class Link:
         else:
             self._count("error_session")
 
+    def _on_foreign_session(self, kind, session):
+        """Bridge: a hub that still believes in a session with an earlier bridge is told that it is over."""
+        self._count("error_session")
+        if not self._is_hub and self.state == OPENING and session and kind != CLOSE:
+            self._closing_session = session
+            self._close_due = True
+
     def _on_session_frame(self, kind, code, sequence, ack, payload):
+        if kind == CLOSE:
+            if self.state == UP:
+                self._go_down("closed_by_peer")
+            return
         if self.state == OPENING:
             self._come_up(self.peer["credit"])
         if self.state != UP or not self._on_ack(ack):
@@ -338,8 +349,6 @@ class Link:
             self._pong_due = struct.unpack(_PING, payload)[0]
         elif kind == PONG and len(payload) == 8:
             self._on_pong(payload)
-        elif kind == CLOSE:
-            self._go_down("closed_by_peer")
         elif kind != ACK:
             self._count("error_length")
 

@@ -24,9 +24,9 @@ DICTIONARY = (
     (0x21, "scan_taken", "<I", "sequence"),  # bridge: it and all before it are in the journal
     (0x30, "shown", "<BB", "pattern fault"),  # hub: what the LED shows now, see PATTERNS
     (0x31, "show", "*", "numbers"),  # bridge: faults it knows of, for the LED; replaces what it said before
-    (0x40, "job_begin", "<8sI", "job total_bytes"),  # bridge
+    (0x40, "job_begin", "<8sI*", "job total_bytes proof"),  # bridge: `proof` will ask the printer if it is on paper
     (0x41, "job_data", "*", "data"),  # bridge: the next bytes of the job begun
-    (0x42, "job_end", "<8s*", "job proof"),  # bridge: `proof` asks the printer whether the job is on paper
+    (0x42, "job_end", "<8s", "job"),  # bridge: that was all of it
     (0x43, "job_forget", "<8s", "job"),  # bridge: its outcome is in the journal
     (0x44, "job_status", "<8sBBII*", "job phase reason received_bytes written_bytes reply"),  # hub
     (0x45, "printer_status", "<B4s", "condition asb"),  # hub: see PRINTER_CONDITIONS; the last ASB bytes

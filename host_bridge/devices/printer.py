@@ -17,7 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from host_bridge.devices.link import DeviceLink
-from host_bridge.devices.proof import Proof, ProofFinder
+from host_bridge.devices.proof import NO_PROOF, Proof, ProofFinder, proves
 from host_bridge.events import EventBus, JobEvent, PrinterEvent
 from host_bridge.interfaces.services import Refused, Submitted
 from host_bridge.journal import IdempotencyMismatch, IllegalTransition, Journal, JournalError, JournalFull
@@ -34,6 +34,7 @@ MAX_QUEUED_BYTES = 64 << 20
 MAX_JOB_BYTES = 16 << 20
 CONFIRM_TIMEOUT_MS = 15_000  # a full printer buffer (4 KB of text, 40 cm of paper) takes a slow printer 8 s
 JOURNAL_RETRY_MS = 1000
+PROOF_ATTEMPTS = 3
 
 ConfirmBy = Literal["auto", "process_id", "gs_r", "none"]
 
@@ -124,9 +125,14 @@ class PrinterService:
                 f"a job has at most {self._options.max_job_bytes} bytes, this one {len(data)}: print it in parts",
             )
         refused = self.accepting()
-        if refused:
-            raise refused
         try:
+            # A retry gets its answer even when no new job can be taken.
+            if refused and idempotency_key:
+                earlier = await self._journal.job_of_key(idempotency_key, data)
+                if earlier:
+                    return Submitted(job=earlier, replayed=True, warning=earlier.warning)
+            if refused:
+                raise refused
             job, replayed = await self._journal.add_job(data, source, idempotency_key)
         except IdempotencyMismatch as error:
             raise Refused("idempotency_mismatch", str(error)) from error
@@ -160,7 +166,9 @@ class PrinterService:
         if self._current and self._current.job_id == job_id:
             raise _not_cancellable(self._current)
         try:
-            job = await self._journal.set_job(job_id, JobState.CANCELLED, expected={JobState.QUEUED}, reason="cancelled")
+            job = await self._journal.set_job(
+                job_id, JobState.CANCELLED, expected={JobState.QUEUED}, reason="cancelled"
+            )
         except IllegalTransition as error:
             raise _not_cancellable(job) from error
         self._close(job)
@@ -271,7 +279,8 @@ class PrinterService:
             if job.state is JobState.SENDING and job.boot_id != boot_id:
                 await self._finish(job, JobState.UNCONFIRMED, "hub_restarted")
                 return
-            proof = await self._proof_finder.find()
+            held = self._hub_job.token == token and not self._untouched()
+            proof = NO_PROOF if held else await self._find_proof()  # a job that the hub holds has its proof with it
             if proof is None:
                 continue
             if job.state is JobState.QUEUED:
@@ -299,7 +308,7 @@ class PrinterService:
         session = self._link.session
         if self._hub_job.token != token or self._untouched():
             self._hub_job = HubJob(token, messages.PHASE_RECEIVING)
-            if not await self._say(session, "job_begin", token, len(data)):
+            if not await self._say(session, "job_begin", token, len(data), proof.request(token)):
                 return None
         if self._hub_job.phase == messages.PHASE_RECEIVING:
             offset = self._hub_job.received_bytes
@@ -310,9 +319,9 @@ class PrinterService:
                     break
                 offset += CHUNK_BYTES
             else:
-                if not await self._say(session, "job_end", token, proof.request(token)):
+                if not await self._say(session, "job_end", token):
                     return None
-        return await self._outcome(session, token, proof)
+        return await self._outcome(session, token)
 
     def _untouched(self) -> bool:
         """The hub gave the job up before a byte of it went to the printer: it can safely be sent again."""
@@ -328,21 +337,26 @@ class PrinterService:
             await self._change()
         return False
 
-    async def _outcome(self, session: int, token: bytes, proof: Proof) -> tuple[JobState, str | None] | None:
+    async def _outcome(self, session: int, token: bytes) -> tuple[JobState, str | None] | None:
         """Wait for the hub's last word on the job."""
+        loop = asyncio.get_running_loop()
+        silent_since: float | None = None
         while self._link.session == session and self._link.is_up:
             job = self._hub_job
             if job.token != token:
                 return JobState.UNCONFIRMED, "hub_forgot_job"
             if job.phase == messages.PHASE_PROVEN and job.reply:
-                return (JobState.PRINTED, None) if proof.fits(token, job.reply) else (JobState.UNCONFIRMED, "wrong_proof")
+                return (JobState.PRINTED, None) if proves(token, job.reply) else (JobState.UNCONFIRMED, "wrong_proof")
             if job.phase == messages.PHASE_ABORTED:
                 return None if self._untouched() else (JobState.UNCONFIRMED, ABORT_REASONS[job.reason])
-            if job.phase == messages.PHASE_WRITTEN and not proof.wanted:
-                return JobState.UNCONFIRMED, "no_proof"
             # A printer that says why it stands still may take its time; one that says all is well may not.
-            waits = job.phase == messages.PHASE_WRITTEN and self.state().status in ("ready", "printing")
-            if not await self._change(self._options.confirm_timeout_ms if waits else None):
+            if job.phase != messages.PHASE_WRITTEN or self.state().status not in ("ready", "printing"):
+                silent_since = None
+                await self._change()
+                continue
+            silent_since = silent_since or loop.time()
+            left_s = silent_since + self._patience_ms() / 1000 - loop.time()
+            if left_s <= 0 or not await self._change(left_s):
                 return JobState.UNCONFIRMED, "no_proof"
         return None
 
@@ -350,7 +364,9 @@ class PrinterService:
         sent_bytes = min(self._hub_job.written_bytes, job.size_bytes)
         if state is JobState.PRINTED:
             sent_bytes = job.size_bytes
-        done = await self._journal.set_job(job.job_id, state, expected={job.state}, reason=reason, sent_bytes=sent_bytes)
+        done = await self._journal.set_job(
+            job.job_id, state, expected={job.state}, reason=reason, sent_bytes=sent_bytes
+        )
         self._current = None
         self._close(done)
         if state is not JobState.PRINTED:
@@ -373,17 +389,36 @@ class PrinterService:
     # -- waiting -------------------------------------------------------------------------------------------------
 
     def _ready(self) -> bool:
-        """The printer answers, or is one that never does."""
-        return self._link.is_up and (self._condition == 1 or self._options.confirm == "none") and self._link.told
+        """The printer answers and is online, or is one that never answers. Else the job can wait, and be cancelled."""
+        if not (self._link.is_up and self._link.told):
+            return False
+        return self._options.confirm == "none" or (self._condition == 1 and not self._offline())
+
+    def _offline(self) -> bool:
+        return self._asb is not None and bool(self._asb[0] & 0x08)
+
+    async def _find_proof(self) -> Proof | None:
+        """How this printer proves a job. One that only just got its power is asked again before it is given up."""
+        for _ in range(PROOF_ATTEMPTS):
+            proof = await self._proof_finder.find()
+            if proof is None or not self._ready():
+                return None
+            if proof.wanted or self._options.confirm == "none":
+                return proof
+        return proof
+
+    def _patience_ms(self) -> int:
+        """How long a printer that says all is well may take to prove a job; one that is never asked, no time."""
+        return 0 if self._options.confirm == "none" else self._options.confirm_timeout_ms
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():
             await self._change()
 
-    async def _change(self, timeout_ms: int | None = None) -> bool:
+    async def _change(self, timeout_s: float | None = None) -> bool:
         """Wait until anything about the queue, the link, the printer or the job has changed; False after the time."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
+            async with asyncio.timeout(timeout_s):
                 await self._changed.wait()
                 self._changed.clear()
                 return True

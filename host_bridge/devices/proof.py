@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Protocol
+
+import msgspec
 
 from host_bridge.devices.link import DeviceLink
 
-_TRY_ID = b"TEST"
+_TRY_TOKEN = b"counter?"
 _ANSWER_MS = 1000  # a printer with nothing to print answers within a few milliseconds
 
 
-class Proof(Protocol):
-    """One way to prove a job."""
+class Proof(msgspec.Struct, frozen=True):
+    """One way to ask: the enquiry, with `{id}` where the job's id stands."""
 
-    wanted: bool  # False: there is no proof to be had
+    prefix: bytes
+    with_id: bool = False
+
+    @property
+    def wanted(self) -> bool:
+        """False: there is no proof to be had; the printer's jobs end unconfirmed."""
+        return bool(self.prefix)
 
     def request(self, token: bytes) -> bytes:
         """The bytes that ask the printer, sent behind the job's last."""
+        return self.prefix + (_process_id(token) if self.with_id else b"")
 
-    def fits(self, token: bytes, reply: bytes) -> bool:
-        """Whether this reply proves this job."""
+
+# GS ( H function 48: the printer repeats an id once what came before it is printed.
+PROCESS_ID = Proof(b"\x1d\x28\x48\x06\x00\x30\x30", with_id=True)
+# GS r 1: answered in the order of the print stream, so once what came before it is printed.
+PAPER_SENSOR = Proof(b"\x1d\x72\x01")
+NO_PROOF = Proof(b"")
+
+
+def proves(token: bytes, reply: bytes) -> bool:
+    """Whether the printer's reply says that this job is on paper, whichever way it was asked."""
+    return reply == b"\x37\x22" + _process_id(token) + b"\0" or len(reply) == 1
 
 
 def _process_id(token: bytes) -> bytes:
@@ -29,48 +46,12 @@ def _process_id(token: bytes) -> bytes:
     return token.hex()[-4:].encode()
 
 
-class ProcessId:
-    """GS ( H function 48: the printer repeats an id once what came before it is printed."""
-
-    wanted = True
-
-    def request(self, token: bytes) -> bytes:
-        return b"\x1d\x28\x48\x06\x00\x30\x30" + _process_id(token)
-
-    def fits(self, token: bytes, reply: bytes) -> bool:
-        return reply == b"\x37\x22" + _process_id(token) + b"\0"
-
-
-class PaperSensor:
-    """GS r 1: answered in the order of the print stream, so once what came before it is printed."""
-
-    wanted = True
-
-    def request(self, token: bytes) -> bytes:
-        return b"\x1d\x72\x01"
-
-    def fits(self, token: bytes, reply: bytes) -> bool:
-        return len(reply) == 1
-
-
-class NoProof:
-    """A printer that can't be asked: its jobs end unconfirmed."""
-
-    wanted = False
-
-    def request(self, token: bytes) -> bytes:
-        return b""
-
-    def fits(self, token: bytes, reply: bytes) -> bool:
-        return False
-
-
 class ProofFinder:
     """Which proof this printer gives: configured, or tried out once in each life of the printer."""
 
     def __init__(self, confirm: str, link: DeviceLink) -> None:
         self._link = link
-        known: dict[str, Proof] = {"process_id": ProcessId(), "gs_r": PaperSensor(), "none": NoProof()}
+        known = {"process_id": PROCESS_ID, "gs_r": PAPER_SENSOR, "none": NO_PROOF}
         self._configured = known.get(confirm)
         self._found: Proof | None = None
         self._reply: asyncio.Future[bytes] | None = None
@@ -83,17 +64,17 @@ class ProofFinder:
         """The proof to use; None if the link went down meanwhile."""
         if self._configured or self._found:
             return self._configured or self._found
-        reply = await self._ask(b"\x1d\x28\x48\x06\x00\x30\x30" + _TRY_ID)
-        if reply == b"\x37\x22" + _TRY_ID + b"\0":
-            self._found = ProcessId()
+        reply = await self._ask(PROCESS_ID.request(_TRY_TOKEN))
+        if reply is not None and len(reply) > 1 and proves(_TRY_TOKEN, reply):
+            self._found = PROCESS_ID
             return self._found
-        reply = await self._ask(b"\x1d\x72\x01")
+        reply = await self._ask(PAPER_SENSOR.request(_TRY_TOKEN))
         if not self._link.is_up:
             return None
         if reply is not None and len(reply) == 1:
-            self._found = PaperSensor()
+            self._found = PAPER_SENSOR
             return self._found
-        return NoProof()  # not remembered: asked again for the next job
+        return NO_PROOF  # not remembered: asked again for the next job
 
     def on_reply(self, reply: bytes) -> None:
         if self._reply and not self._reply.done():

@@ -102,6 +102,13 @@ class Journal:
             undo=lambda store: store.abandon_job(job_id, "abandoned"),
         )
 
+    async def job_of_key(self, idempotency_key: str, data: bytes) -> Job | None:
+        """The job that was added with this key: the answer to a retry, also when no new job can be taken.
+
+        Raises IdempotencyMismatch.
+        """
+        return await self._worker.call(lambda store: store.job_of_key(idempotency_key, data))
+
     async def recent_duplicate(
         self, sha256: str, within_s: float = DUPLICATE_WITHIN_S, excluding: str | None = None
     ) -> Job | None:

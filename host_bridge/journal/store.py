@@ -87,6 +87,11 @@ class Store:
             self._remember_key(idempotency_key, "print", sha256, job_number=number)
         return self._one_job("number = ?", number), False
 
+    def job_of_key(self, idempotency_key: str, data: bytes) -> Job | None:
+        """The job that was added with this key. Raises IdempotencyMismatch if it had other bytes."""
+        number = self._known_key(idempotency_key, "print", hashlib.sha256(data).hexdigest())
+        return None if number is None else self._one_job("number = ?", number)
+
     def abandon_job(self, job_id: str, reason: str) -> None:
         """Undo the adding of a job that nobody was told about, unless it is under way already."""
         row = self.connection.execute(

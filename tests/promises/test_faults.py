@@ -1,0 +1,60 @@
+"""Promise 4: whatever breaks, within 2 s the LED, the page and the API name the same fault; and it clears."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.live_bridge import Till
+
+pytestmark = pytest.mark.virtual_hub
+NAMED_WITHIN_S = 2.0
+CLEARED_WITHIN_S = 4.0
+
+# the fault injected → (code in the state, what the LED shows; None: the hub can't tell)
+EXPECTED = {
+    "cable": ("port_missing", "waiting"),
+    "hub_power": ("port_missing", None),
+    "printer_power": ("printer_power", "fault:printer_power"),
+    "paper_end": ("paper_end", "fault:paper_end"),
+    "paper_near_end": ("paper_near_end", "fault:paper_near_end"),
+    "cover_open": ("cover_open", "fault:cover_open"),
+    "cutter": ("cutter", "fault:cutter"),
+    "drawer_stuck": ("drawer_stuck", "fault:drawer_stuck"),
+    "scanner_unplugged": ("scanner_unplugged", "fault:scanner_unplugged"),
+}
+
+
+def named(state: Any, code: str, pattern: str | None) -> Any:
+    codes = [fault["code"] for fault in state["faults"]]
+    return state if codes == [code] and pattern in (None, state["indicator"]["pattern"]) else None
+
+
+@pytest.mark.parametrize("fault", EXPECTED)
+async def test_it_is_named_in_time_with_a_remedy_and_clears(till: Till, fault: str) -> None:
+    code, pattern = EXPECTED[fault]
+    await till.until(lambda state: state["devices"]["printer"]["status"] == "ready")
+
+    begun = time.monotonic()
+    await till.fault(fault, True)
+    state = await till.until(lambda state: named(state, code, pattern), deadline_s=NAMED_WITHIN_S)
+    assert time.monotonic() - begun < NAMED_WITHIN_S
+    for text in ("title", "cause", "remedy"):
+        assert state["faults"][0][text]["en"]
+        assert state["faults"][0][text]["zh"]
+
+    await till.fault(fault, False)
+    await till.until(
+        lambda state: not state["faults"] and state["indicator"]["pattern"] == "ready", deadline_s=CLEARED_WITHIN_S
+    )
+
+
+async def test_of_several_faults_the_worst_shows_and_the_others_follow(till: Till) -> None:
+    await till.fault("paper_near_end", True)
+    await till.until(lambda state: state["indicator"]["pattern"] == "fault:paper_near_end")
+    await till.fault("cover_open", True)
+    await till.until(lambda state: state["indicator"]["pattern"] == "fault:cover_open")
+    await till.fault("cover_open", False)
+    await till.until(lambda state: state["indicator"]["pattern"] == "fault:paper_near_end")

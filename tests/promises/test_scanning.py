@@ -1,0 +1,108 @@
+"""Promise 1: a scan that the hub has read reaches the till once, in order, or is reported as expired."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.live_bridge import LiveBridge, Till, next_event
+
+pytestmark = pytest.mark.virtual_hub
+EAN = "4006381333931"
+
+
+async def scan(till: Till, data: str, symbology: str | None = "]E0") -> None:
+    status, answer = await till.post("/virtual/scan", json={"data": data, "symbology": symbology})
+    assert status < 300, answer
+
+
+async def test_a_scan_arrives_with_data_symbology_and_sequence(till: Till) -> None:
+    async with till.events() as socket:
+        await scan(till, EAN)
+        event = await next_event(socket, "scan")
+    assert (event["data"], event["symbology"], event["check_digit_ok"]) == (EAN, "]E0", True)
+    assert event["sequence"] == 1
+
+
+async def test_an_unacknowledged_scan_comes_again_and_an_acknowledged_one_does_not(till: Till) -> None:
+    async with till.events() as socket:
+        await scan(till, EAN)
+        first = await next_event(socket, "scan")
+        await scan(till, "96385074")
+        second = await next_event(socket, "scan")
+        await socket.send_json({"type": "ack", "sequence": first["sequence"]})
+        assert (await next_event(socket, "ack"))["accepted"] is True
+    async with till.events() as socket:
+        again = await next_event(socket, "scan")
+        assert (again["sequence"], again["redelivered"]) == (second["sequence"], True)
+        await socket.send_json({"type": "ack", "sequence": again["sequence"]})
+        await next_event(socket, "ack")
+    async with till.events() as socket:
+        await scan(till, "5901234123457")
+        assert (await next_event(socket, "scan"))["data"] == "5901234123457"
+
+
+async def test_scans_read_with_the_cable_out_arrive_in_order_once(till: Till) -> None:
+    await till.fault("cable", True)
+    await till.until(lambda state: state["link"]["status"] == "down")
+    codes = [f"CODE-{number:03d}" for number in range(20)]
+    for code in codes:
+        await scan(till, code, "]C0")
+    await till.fault("cable", False)
+    scans = await till.until(
+        lambda answer: answer["scans"] if len(answer["scans"]) >= 20 else None, "/api/v1/scans?after=0"
+    )
+    assert [entry["data"] for entry in scans] == codes
+
+
+async def test_a_scan_survives_a_killed_bridge(bridge: LiveBridge, till: Till) -> None:
+    await scan(till, EAN)
+    await till.until(lambda answer: answer["scans"], "/api/v1/scans?after=0")
+    bridge.kill()
+    bridge.start()
+    async with till.events() as socket:
+        event = await next_event(socket, "scan")
+    assert (event["data"], event["sequence"]) == (EAN, 1)
+
+
+async def test_a_scan_read_while_no_bridge_ran_is_delivered_when_it_is_back(bridge: LiveBridge, till: Till) -> None:
+    await scan(till, EAN)
+    await till.until(lambda answer: answer["scans"], "/api/v1/scans?after=0")
+    await till.fault("cable", True)
+    await scan(till, "96385074")
+    bridge.kill()
+    bridge.start()
+    await till.fault("cable", False)
+    scans = await till.until(
+        lambda answer: answer["scans"] if len(answer["scans"]) >= 2 else None, "/api/v1/scans?after=0"
+    )
+    assert [entry["data"] for entry in scans] == [EAN, "96385074"]
+
+
+async def test_an_expired_scan_is_reported_and_not_delivered(till: Till) -> None:
+    async with till.events("?observe=1") as watcher:
+        await scan(till, EAN)
+        settled = await next_event(watcher, "scan_settled", deadline_s=15)
+    assert settled["outcome"] == "expired"
+    async with till.events() as socket:
+        await scan(till, "96385074")
+        assert (await next_event(socket, "scan"))["data"] == "96385074"
+
+
+async def test_two_tills_see_a_scan_and_the_first_acknowledgement_settles_it(till: Till) -> None:
+    async with till.events() as one, till.events() as two:
+        await scan(till, EAN)
+        first, second = await asyncio.gather(next_event(one, "scan"), next_event(two, "scan"))
+        assert first["sequence"] == second["sequence"]
+        await one.send_json({"type": "ack", "sequence": first["sequence"]})
+        assert (await next_event(two, "scan_settled"))["outcome"] == "delivered"
+        await two.send_json({"type": "ack", "sequence": second["sequence"]})
+        assert (await next_event(two, "ack"))["accepted"] is False
+
+
+async def test_a_long_code_arrives_whole(till: Till) -> None:
+    data = "".join(chr(ord("A") + index % 26) for index in range(1500))
+    await scan(till, data, "]Q1")
+    scans = await till.until(lambda answer: answer["scans"], "/api/v1/scans?after=0")
+    assert (scans[0]["data"], scans[0]["symbology"]) == (data, "]Q1")
