@@ -81,7 +81,7 @@ class Bridge:
                 port,
                 options=_link_options(config),
                 publish=self._on_link_event,
-                keep_trace=lambda reason, frames: self._hub.keep_trace(reason, frames),
+                keep_trace=self._keep_trace,
             )
             self._hub = HubDevices(
                 self._link,
@@ -185,6 +185,9 @@ class Bridge:
     def _on_link_event(self, event: LinkEvent) -> None:
         self.events.publish(event)
         self._hub.on_link_event(event)
+
+    def _keep_trace(self, reason: str, frames: list[tuple[object, ...]]) -> None:
+        self._hub.keep_trace(reason, frames)
 
     async def _record_faults(self) -> None:
         """Keep in the journal when each fault came and went."""

@@ -244,7 +244,7 @@ class Printer:
     # -- watching ------------------------------------------------------------------------------------------------
 
     async def watch(self, task):
-        """Task: does the printer still answer? Asked between jobs only; during one, silence must be read from a stall."""
+        """Task: does the printer still answer? Asked between jobs; during one, silence is read from a stall."""
         while True:
             task.work("probe")
             if self._writing:

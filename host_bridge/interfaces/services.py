@@ -1,0 +1,131 @@
+"""What a till interface may ask of the bridge. Interfaces depend on this and on nothing behind it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from host_bridge.events import EventBus
+from host_bridge.journal.records import Job, Kick, Scan
+from host_bridge.state import State
+
+KICK_TIME_TO_LIVE_MS = 2000  # promise 3 in the product's words: within 2 s unless asked otherwise
+
+
+class Refused(Exception):
+    """A request that can't be taken. `code` is stable; `detail` says what was expected, what came, what to do."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class Submitted(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a print request: the journaled job."""
+
+    job: Job
+    replayed: bool = False  # the idempotency key was known: this is the earlier job, nothing new happened
+    warning: str | None = None  # for example: the same content was printed as job … 12 s ago
+
+
+class Printing(Protocol):
+    """UnifiedPOS POSPrinter, as far as a till interface needs it."""
+
+    async def submit(self, data: bytes, *, source: str, idempotency_key: str | None = None) -> Submitted:
+        """Journal a job of complete ESC/POS commands. Committed when this returns.
+
+        Raises Refused with code `journal_full`, `queue_full`, `job_too_large`, `idempotency_mismatch` or `stopping`.
+        """
+
+    async def job(self, job_id: str) -> Job | None: ...
+
+    async def jobs(self, *, limit: int) -> list[Job]:
+        """The newest jobs first."""
+
+    async def job_data(self, job_id: str) -> bytes | None: ...
+
+    async def cancel(self, job_id: str) -> Job:
+        """Raises Refused with code `job_unknown`, or `job_not_cancellable` once its bytes are under way."""
+
+    async def wait_final(self, job_id: str) -> Job:
+        """Wait until the job is in a final state. The caller sets the deadline."""
+
+    def accepting(self) -> Refused | None:
+        """None if jobs can be taken now; otherwise why not."""
+
+    def status_bytes(self) -> bytes | None:
+        """The printer's four ASB bytes, or None while nobody can know (link down, printer silent)."""
+
+
+class Drawers(Protocol):
+    """UnifiedPOS CashDrawer."""
+
+    async def kick(
+        self,
+        *,
+        source: str,
+        drawer: int = 1,
+        on_ms: int = 100,
+        time_to_live_ms: int = KICK_TIME_TO_LIVE_MS,
+        idempotency_key: str | None = None,
+    ) -> Kick:
+        """Open the drawer within its time to live, or never; returns the kick in a final state.
+
+        Raises Refused with code `kick_invalid`, `idempotency_mismatch` or `journal_full`.
+        """
+
+
+class Scans(Protocol):
+    """UnifiedPOS Scanner."""
+
+    async def after(self, sequence: int, *, limit: int) -> list[Scan]:
+        """Journaled scans with a higher sequence, oldest first, whatever their state."""
+
+    async def waiting(self) -> list[Scan]:
+        """Scans that no till has acknowledged and that have not expired, oldest first."""
+
+    async def acknowledge(self, sequence: int) -> bool:
+        """Settle one scan. False if it is unknown, expired or settled already."""
+
+
+class Bridge(Protocol):
+    """All of it."""
+
+    printing: Printing
+    drawers: Drawers
+    scans: Scans
+    events: EventBus
+
+    def state(self) -> State: ...
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of paper that came out of the virtual printer."""
+
+    n: int  # 1 is the first
+    size_bytes: int
+    height_px: int
+    cut: bool
+    printed_at: str
+
+
+class VirtualCounter(Protocol):
+    """The counter to play with: the simulated world around a virtual hub."""
+
+    async def scan(self, data: str, symbology: str | None) -> None:
+        """Hold a barcode under the scanner. Raises Refused(`scanner_unplugged` / `scan_invalid`)."""
+
+    async def set_fault(self, fault: str, active: bool) -> None:
+        """Raises Refused(`fault_unknown`) with the names that exist."""
+
+    def faults(self) -> dict[str, bool]: ...
+
+    async def close_drawer(self) -> None: ...
+
+    async def receipts(self) -> list[Receipt]: ...
+
+    async def receipt_png(self, n: int) -> bytes | None: ...
+
+    async def receipt_bytes(self, n: int) -> bytes | None: ...
