@@ -20,7 +20,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "unreachable.remedy": (
         "Start it with: counterhub run    (to try it without a hub: counterhub run --virtual)\n"
         "If it runs at another address, name it with --url or in COUNTERHUB_URL.",
-        "启动服务：counterhub run    （没有集线器也可以试用：counterhub run --virtual）\n"
+        "启动服务：counterhub run    （没有集线盒也可以试用：counterhub run --virtual）\n"
         "如果服务在别的地址，请用 --url 或环境变量 COUNTERHUB_URL 指定。",
     ),
     "why.refused": ("nothing listens there", "该地址无程序监听"),
@@ -38,13 +38,13 @@ TABLE: dict[str, tuple[str, str]] = {
     ),
     "refused": ("The bridge refused: {detail}", "服务拒绝了请求：{detail}"),
     # status
-    "virtual": ("virtual hub", "虚拟集线器"),
+    "virtual": ("virtual hub", "虚拟集线盒"),
     "link": ("Link", "链路"),
     "link.up": ("up", "已连接"),
     "link.down": ("down", "已断开"),
     "link.since": ("since {time}", "自 {time}"),
     "link.round_trip": ("{ms:.1f} ms round trip", "往返 {ms:.1f} 毫秒"),
-    "hub": ("Hub", "集线器"),
+    "hub": ("Hub", "集线盒"),
     "hub.none": ("none was met yet", "尚未连接过"),
     "hub.last": ("last met", "上次连接"),
     "hub.firmware": ("firmware {version}", "固件 {version}"),
@@ -145,23 +145,23 @@ TABLE: dict[str, tuple[str, str]] = {
     "ports.none": ("This machine has no serial port.", "本机没有串口。"),
     "ports.none.remedy": (
         "Plug the hub in with a USB cable that carries data, not a charging cable. Then run this again.",
-        "请用数据线（不是充电线）连接集线器，然后重新运行。",
+        "请用数据线（不是充电线）连接集线盒，然后重新运行。",
     ),
     "ports.device": ("port", "端口"),
     "ports.what": ("what it is", "说明"),
     "ports.usb": ("USB id", "USB 标识"),
     "ports.serial": ("serial number", "序列号"),
-    "ports.hub": ("hub?", "集线器?"),
+    "ports.hub": ("hub?", "集线盒?"),
     "ports.likely": ("likely", "很可能"),
     "ports.no": ("no", "否"),
     "ports.failed": ("The system did not list its serial ports: {why}.", "系统未能列出串口：{why}。"),
     # run
     "run.ready": ("Counterhub is ready", "Counterhub 已就绪"),
     "run.dashboard": ("dashboard", "控制台"),
-    "run.raw": ("receipt printer", "收据打印机"),
+    "run.raw": ("receipt printer", "小票打印机"),
     "run.raw.hint": ("raw printing; choose “network printer, ESC/POS”", "原始打印，请选“网络打印机 ESC/POS”"),
     "run.stop": ("Ctrl-C stops it", "按 Ctrl-C 停止"),
-    "run.virtual": ("with a virtual hub", "使用虚拟集线器"),
+    "run.virtual": ("with a virtual hub", "使用虚拟集线盒"),
     "run.in_use.remedy": (
         "If that is another `counterhub run`, use it or stop it. Otherwise choose other ports with --http and --raw.",
         "如果是另一个 counterhub run，请直接使用或先停止它；否则用 --http 和 --raw 换端口。",
