@@ -52,7 +52,7 @@ const NARROW = {
     drawer: "M36 410V629Q36 635 42 635H56",
   },
   gap: [240, 276, 270, true],
-  label: { x: 20, y: 236, anchor: "start", detail: 258 },
+  label: { x: 20, y: 230, anchor: "start", detail: 249 },
 };
 const PULSES_LIMIT = 6; // dots on their way at a time
 const PULSE_MS = 900;
@@ -248,7 +248,7 @@ export class Path {
         words(x + 26, y, middle ? word : `${parts.link.name}: ${word}`, "node-status", "start", middle ? 130 : 200),
       ),
       words(x, detail, parts.link.detail, "node-detail", anchor, middle ? 184 : 220),
-      words(x, detail + 20, parts.link.port, "node-detail", anchor, middle ? 184 : 220),
+      words(x, detail + (middle ? 20 : 17), parts.link.port, "node-detail", anchor, middle ? 184 : 220),
     );
   }
 

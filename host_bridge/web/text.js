@@ -44,7 +44,7 @@ const TEXTS = {
   "path.till": ["Till software", "收银软件"],
   "path.till_what": ["the program that sells", "用来收银的程序"],
   "path.bridge": ["Bridge", "桥接服务"],
-  "path.bridge_what": ["keeps everything safe", "保存一切不能丢的"],
+  "path.bridge_what": ["keeps it all safe", "保存一切不能丢的"],
   "path.hub": ["Hub", "集线盒"],
   "path.summary": ["Drawing: {parts}.", "示意图：{parts}。"],
 
@@ -64,7 +64,7 @@ const TEXTS = {
   "status.running": ["Running", "运行中"],
   "status.stopped": ["Not reached", "连不上"],
   "status.connecting": ["Connecting", "正在连接"],
-  "status.waiting": ["Scans waiting: {n}", "待取扫码：{n}"],
+  "status.waiting": ["To take: {n}", "待取扫码：{n}"],
   "status.none_waiting": ["No scans waiting", "没有待取的扫码"],
   "status.up": ["Up", "已连通"],
   "status.down": ["Down", "已断开"],
