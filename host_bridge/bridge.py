@@ -90,6 +90,8 @@ class Bridge:
                 self._faults,
                 printer=_printer_options(config),
                 expire_ms=config.scanner.expire_ms,
+                kick_on_ms=config.drawer.on_ms,
+                kick_time_to_live_ms=config.drawer.time_to_live_ms,
             )
             self.printing, self.scans, self.drawers = self._hub.printing, self._hub.scans, self._hub.drawers
             if self._virtual:

@@ -118,14 +118,12 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
             _Expected('"auto", a port or a pyserial URL', _empty_error),
         ),
     ] = "auto"
-    name: Annotated[str | None, _says("Take only the hub of this name, where several are plugged in.")] = None
     baud_rate: Annotated[int, Meta(ge=1200, le=4_000_000), _says("Speed of a UART port; USB ignores it.")] = 115_200
     recover: Annotated[
-        tuple[Literal["reopen", "dtr_rts", "reset_line"], ...],
+        tuple[Literal["reopen", "dtr_rts"], ...],
         _says(
-            "What the bridge may do to a silent hub, mildest first: close and open the port, toggle DTR/RTS, "
-            "pull the reset line.",
-            _Expected('a list of "reopen", "dtr_rts", "reset_line", each at most once', _once_error),
+            "What the bridge may do to a silent hub, mildest first: close and open the port, toggle DTR/RTS.",
+            _Expected('a list of "reopen", "dtr_rts", each at most once', _once_error),
         ),
     ] = ("reopen",)
 
@@ -189,10 +187,6 @@ class Printer(msgspec.Struct, frozen=True, kw_only=True):
         500
     )
     max_queued_bytes: Annotated[int, Meta(ge=1024, le=1 << 34), _says("Bytes of jobs that may wait.")] = 64 << 20
-    kanji: Annotated[
-        Literal["ask", "on", "off"],
-        _says('Whether the printer starts in its Chinese (Kanji) mode; "ask": by the model it says it is.'),
-    ] = "ask"
 
 
 class Drawer(msgspec.Struct, frozen=True, kw_only=True):

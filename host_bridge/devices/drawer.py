@@ -19,7 +19,8 @@ from hublink.messages import DRAWER_STATES, KICK_OUTCOMES
 log = logging.getLogger(__name__)
 
 ON_MS_MIN, ON_MS_MAX = 10, 510  # manufacturers' limit for the kick port
-TIME_TO_LIVE_MS_MIN, TIME_TO_LIVE_MS_MAX = 100, 10_000
+ON_MS = 100
+TIME_TO_LIVE_MS_MIN, TIME_TO_LIVE_MS_MAX = 100, 30_000
 VERIFY_MS = 1500  # beyond the deadline: the hub watches the switch, and tells
 OPEN_KICKS_MAX = 32
 
@@ -27,7 +28,18 @@ OPEN_KICKS_MAX = 32
 class DrawerService:
     """Implements `services.Drawers`."""
 
-    def __init__(self, link: DeviceLink, journal: Journal, events: EventBus) -> None:
+    def __init__(
+        self,
+        link: DeviceLink,
+        journal: Journal,
+        events: EventBus,
+        *,
+        on_ms: int = ON_MS,
+        time_to_live_ms: int = KICK_TIME_TO_LIVE_MS,
+    ) -> None:
+        """`on_ms`, `time_to_live_ms`: for kicks that don't say."""
+        self._on_ms = on_ms
+        self._time_to_live_ms = time_to_live_ms
         self._link = link
         self._journal = journal
         self._events = events
@@ -49,10 +61,12 @@ class DrawerService:
         *,
         source: str,
         drawer: int = 1,
-        on_ms: int = 100,
-        time_to_live_ms: int = KICK_TIME_TO_LIVE_MS,
+        on_ms: int | None = None,
+        time_to_live_ms: int | None = None,
         idempotency_key: str | None = None,
     ) -> Kick:
+        on_ms = self._on_ms if on_ms is None else on_ms
+        time_to_live_ms = self._time_to_live_ms if time_to_live_ms is None else time_to_live_ms
         loop = asyncio.get_running_loop()
         deadline = loop.time() + time_to_live_ms / 1000
         self._check(drawer, on_ms, time_to_live_ms)

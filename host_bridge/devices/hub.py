@@ -7,12 +7,13 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from host_bridge.devices.drawer import DrawerService
+from host_bridge.devices.drawer import ON_MS, DrawerService
 from host_bridge.devices.indicator import IndicatorService
 from host_bridge.devices.printer import PrinterOptions, PrinterService
-from host_bridge.devices.scanner import ScannerService
+from host_bridge.devices.scanner import EXPIRE_MS, ScannerService
 from host_bridge.events import EventBus, LinkEvent
 from host_bridge.hub.reconnect import HubLink
+from host_bridge.interfaces.services import KICK_TIME_TO_LIVE_MS
 from host_bridge.journal import Journal, JournalError
 from host_bridge.state import Devices, HubState
 from host_bridge.watch.faults import FaultBoard
@@ -62,7 +63,9 @@ class HubDevices:
         faults: FaultBoard,
         *,
         printer: PrinterOptions | None = None,
-        expire_ms: int = 10_000,
+        expire_ms: int = EXPIRE_MS,
+        kick_on_ms: int = ON_MS,
+        kick_time_to_live_ms: int = KICK_TIME_TO_LIVE_MS,
     ) -> None:
         self._link = link
         self._journal = journal
@@ -71,7 +74,9 @@ class HubDevices:
         self._notes: set[asyncio.Task[None]] = set()
         self.printing = PrinterService(self._view, journal, events, printer)
         self.scans = ScannerService(self._view, journal, events, expire_ms)
-        self.drawers = DrawerService(self._view, journal, events)
+        self.drawers = DrawerService(
+            self._view, journal, events, on_ms=kick_on_ms, time_to_live_ms=kick_time_to_live_ms
+        )
         self.indicator = IndicatorService(self._view, events)
         self._handlers: dict[str, Any] = {
             "faults": self._on_faults,

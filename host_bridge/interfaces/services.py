@@ -67,11 +67,13 @@ class Drawers(Protocol):
         *,
         source: str,
         drawer: int = 1,
-        on_ms: int = 100,
-        time_to_live_ms: int = KICK_TIME_TO_LIVE_MS,
+        on_ms: int | None = None,
+        time_to_live_ms: int | None = None,
         idempotency_key: str | None = None,
     ) -> Kick:
         """Open the drawer within its time to live, or never; returns the kick in a final state.
+
+        None: as configured, 100 ms and KICK_TIME_TO_LIVE_MS by default.
 
         Raises Refused with code `kick_invalid`, `idempotency_mismatch` or `journal_full`.
         """
