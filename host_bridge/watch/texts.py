@@ -50,7 +50,10 @@ FAULT_TEXTS: dict[str, FaultText] = {
     "printer_error": _fault(
         ("Receipt printer: error", "小票打印机故障"),
         ("The printer reports an error that it can't clear itself.", "打印机报告了无法自行恢复的故障。"),
-        ("Switch the printer off and on. If it stays, call the technician.", "请关闭再打开打印机；若仍有故障，请联系技术人员。"),
+        (
+            "Switch the printer off and on. If it stays, call the technician.",
+            "请关闭再打开打印机；若仍有故障，请联系技术人员。",
+        ),
     ),
     "paper_near_end": _fault(
         ("Receipt paper is running out", "小票纸即将用完"),
@@ -60,17 +63,26 @@ FAULT_TEXTS: dict[str, FaultText] = {
     "scanner_unplugged": _fault(
         ("Barcode scanner is unplugged", "扫码枪未连接"),
         ("The scanner's plug is out of the hub.", "扫码枪的插头从集线盒上脱落。"),
-        ("Push the scanner's plug into the hub. Until then type the numbers in.", "请将扫码枪插头插回集线盒；在此之前请手动输入条码。"),
+        (
+            "Push the scanner's plug into the hub. Until then type the numbers in.",
+            "请将扫码枪插头插回集线盒；在此之前请手动输入条码。",
+        ),
     ),
     "scans_waiting": _fault(
         ("Too many scans wait for the till", "等待收银机的扫码过多"),
         ("The till has not taken scans for a while.", "收银机已有一段时间没有接收扫码。"),
-        ("Stop scanning until the till is back; then scan the last articles again.", "请暂停扫码，待收银机恢复后重新扫描最后几件商品。"),
+        (
+            "Stop scanning until the till is back; then scan the last articles again.",
+            "请暂停扫码，待收银机恢复后重新扫描最后几件商品。",
+        ),
     ),
     "drawer_stuck": _fault(
         ("Cash drawer did not open", "钱箱未能打开"),
         ("It is locked, jammed, or its cable is out.", "钱箱被锁住、卡住，或连接线脱落。"),
-        ("Check that the drawer is not locked, and its cable; open it with the key.", "请确认钱箱未上锁并检查连接线；必要时用钥匙打开。"),
+        (
+            "Check that the drawer is not locked, and its cable; open it with the key.",
+            "请确认钱箱未上锁并检查连接线；必要时用钥匙打开。",
+        ),
     ),
     "drawer_left_open": _fault(
         ("Cash drawer is still open", "钱箱仍未关闭"),
@@ -113,12 +125,18 @@ FAULT_TEXTS: dict[str, FaultText] = {
     "permission_denied": _fault(
         ("The hub's port may not be used", "没有权限使用集线盒端口"),
         ("The bridge's user may not open the port.", "桥接服务的用户没有打开该端口的权限。"),
-        ("Call the technician: add the user to the port's group (dialout).", "请联系技术人员：将该用户加入端口所属的用户组（dialout）。"),
+        (
+            "Call the technician: add the user to the port's group (dialout).",
+            "请联系技术人员：将该用户加入端口所属的用户组（dialout）。",
+        ),
     ),
     "hub_silent": _fault(
         ("Hub does not answer", "集线盒没有响应"),
         ("The port is there, but the hub says nothing.", "端口存在，但集线盒没有任何响应。"),
-        ("Wait ten seconds. Then pull the hub's cable and plug it in again.", "请等待十秒；若仍无响应，请拔下集线盒的线再重新插上。"),
+        (
+            "Wait ten seconds. Then pull the hub's cable and plug it in again.",
+            "请等待十秒；若仍无响应，请拔下集线盒的线再重新插上。",
+        ),
     ),
     "checksum_errors": _fault(
         ("Connection to the hub is disturbed", "与集线盒的连接受干扰"),
