@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -80,6 +79,7 @@ class PrinterService:
         self._asb: bytes | None = None
         self._hub_job = _NOTHING
         self._current: Job | None = None
+        self._handed_out: str | None = None  # the job of which bytes may have left
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -163,8 +163,6 @@ class PrinterService:
             raise Refused("job_unknown", f"there is no job {job_id!r}")
         if job.state is JobState.CANCELLED:
             return job
-        if self._current and self._current.job_id == job_id:
-            raise _not_cancellable(self._current)
         try:
             job = await self._journal.set_job(
                 job_id, JobState.CANCELLED, expected={JobState.QUEUED}, reason="cancelled"
@@ -256,12 +254,17 @@ class PrinterService:
         while True:
             while not self._queue:
                 await self._change()
-            self._current = self._queue[0]
+            self._current = job = self._queue[0]
+            if job.state is JobState.SENDING:
+                self._handed_out = job.job_id  # in an earlier life, for all that is known
             try:
-                await self._print(self._current)
+                await self._print(job)
+            except IllegalTransition as error:
+                log.info("job %s went another way: %s", job.job_id, error)  # cancelled at the same moment
+                await self._change(JOURNAL_RETRY_MS / 1000)
             except JournalError as error:
                 # The job's next state could not be kept: it stays where it is until the journal can be written again.
-                log.error("job %s waits for the journal: %s", self._current.job_id, error)
+                log.error("job %s waits for the journal: %s", job.job_id, error)
                 await asyncio.sleep(JOURNAL_RETRY_MS / 1000)
             finally:
                 self._current = None
@@ -274,18 +277,19 @@ class PrinterService:
             return
         token = bytes.fromhex(job.job_id)
         while True:
-            await self._until(self._ready)
-            boot_id = self._link.boot_id
-            if job.state is JobState.SENDING and job.boot_id != boot_id:
+            while not (self._gone(job) or self._orphaned(job) or self._decided(token) or self._ready()):
+                await self._change()
+            if self._gone(job):
+                return
+            if self._orphaned(job):
                 await self._finish(job, JobState.UNCONFIRMED, "hub_restarted")
                 return
+            boot_id = self._link.boot_id
             held = self._hub_job.token == token and not self._untouched()
             proof = NO_PROOF if held else await self._find_proof()  # a job that the hub holds has its proof with it
-            if proof is None:
+            if proof is None or self._gone(job):
                 continue
-            if job.state is JobState.QUEUED:
-                if self._queue[0].job_id != job.job_id:
-                    return  # cancelled while it waited
+            if job.state is JobState.QUEUED or job.boot_id != boot_id:
                 job = await self._begin(job, boot_id)
             outcome = await self._send(job, token, data, proof)
             if outcome is not None:
@@ -293,10 +297,28 @@ class PrinterService:
                 self._link.send("job_forget", token)
                 return
 
+    def _gone(self, job: Job) -> bool:
+        """Cancelled while it waited."""
+        return not self._queue or self._queue[0].job_id != job.job_id
+
+    def _orphaned(self, job: Job) -> bool:
+        """The life of the hub that got some of its bytes is over: nobody knows what became of them."""
+        return (
+            self._link.is_up
+            and job.state is JobState.SENDING
+            and job.boot_id != self._link.boot_id
+            and self._handed_out == job.job_id
+        )
+
+    def _decided(self, token: bytes) -> bool:
+        """The hub has said its last word on the job, whatever the printer does now."""
+        last_word = self._hub_job.phase in (messages.PHASE_PROVEN, messages.PHASE_ABORTED)
+        return self._link.is_up and self._hub_job.token == token and last_word and not self._untouched()
+
     async def _begin(self, job: Job, boot_id: str) -> Job:
         """Commit `sending` before the first byte goes."""
         self._current = job = await self._journal.set_job(
-            job.job_id, JobState.SENDING, expected={JobState.QUEUED}, boot_id=boot_id
+            job.job_id, JobState.SENDING, expected={job.state}, boot_id=boot_id
         )
         self._queue[0] = job
         self._events.publish(JobEvent(job=job))
@@ -313,6 +335,7 @@ class PrinterService:
         if self._hub_job.phase == messages.PHASE_RECEIVING:
             offset = self._hub_job.received_bytes
             while offset < len(data):
+                self._handed_out = job.job_id
                 if not await self._say(session, "job_data", data[offset : offset + CHUNK_BYTES]):
                     return None
                 if self._hub_job.phase == messages.PHASE_ABORTED:
@@ -410,10 +433,6 @@ class PrinterService:
     def _patience_ms(self) -> int:
         """How long a printer that says all is well may take to prove a job; one that is never asked, no time."""
         return 0 if self._options.confirm == "none" else self._options.confirm_timeout_ms
-
-    async def _until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            await self._change()
 
     async def _change(self, timeout_s: float | None = None) -> bool:
         """Wait until anything about the queue, the link, the printer or the job has changed; False after the time."""

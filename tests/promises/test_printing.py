@@ -140,6 +140,19 @@ async def test_a_cancelled_job_never_prints_and_a_job_under_way_can_not_be_cance
     assert [await till.get(f"/virtual/receipts/{n}.bin") for n in (1, 2)] == [receipt(1), receipt(3, 3000)]
 
 
+async def test_a_job_that_waits_for_paper_can_be_cancelled(till: Till) -> None:
+    await till.fault("paper_end", True)
+    await till.until(lambda state: state["devices"]["printer"]["paper"] == "end")
+    first, second = [await till.print(receipt(number, 3000)) for number in (1, 2)]
+    status, job = await till.post(f"/api/v1/jobs/{first}/cancel")
+    assert (status, job["state"]) == (200, "cancelled")
+
+    await till.fault("paper_end", False)
+
+    assert (await till.final(second))["state"] == "printed"
+    assert [await till.get(f"/virtual/receipts/{n['n']}.bin") for n in await till.receipts()] == [receipt(2, 3000)]
+
+
 async def test_jobs_taken_with_the_cable_out_print_in_order_when_it_returns(till: Till) -> None:
     await till.fault("cable", True)
     await till.until(lambda state: state["link"]["status"] == "down")
