@@ -54,6 +54,7 @@ class ScannerState(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["ready", "fault", "unknown"]
     scans: int = 0  # journaled since the bridge started
     waiting: int = 0  # not yet acknowledged by a till
+    expire_ms: int = 10_000  # a scan that no till has acknowledged by then expires
 
 
 class PrinterState(msgspec.Struct, frozen=True, kw_only=True):

@@ -147,26 +147,8 @@ class Client:
         return (await self._get(f"/api/v1/scans?after={after}&limit={limit}", _ScanPage)).scans
 
     async def newest_scans(self, count: int) -> list[ScanRow]:
-        """Return the newest scans, oldest first.
-
-        The API counts upwards only, so the end is found by doubling and then halving: a few small requests.
-        """
-        low, step = 0, count
-        high: int | None = None
-        while high is None:
-            found = await self.scans(low + step, 1)
-            if found:
-                low, step = found[0].sequence, step * 2
-            else:
-                high = low + step
-        while high - low > count:
-            middle = (low + high) // 2
-            found = await self.scans(middle, 1)
-            if found:
-                low = found[0].sequence
-            else:
-                high = middle
-        return (await self.scans(max(0, high - 2 * count), 2 * count))[-count:]
+        """Return the newest scans, oldest first."""
+        return (await self._get(f"/api/v1/scans?newest={count}", _ScanPage)).scans
 
     async def events(self) -> AsyncIterator[dict[str, Any]]:
         """Watch as an observer, who takes no scan away from a till. Ends with Unreachable when the connection does."""

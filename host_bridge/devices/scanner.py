@@ -83,6 +83,9 @@ class ScannerService:
     async def after(self, sequence: int, *, limit: int) -> list[Scan]:
         return await self._journal.scans_after(sequence, limit)
 
+    async def newest(self, *, limit: int) -> list[Scan]:
+        return await self._journal.newest_scans(limit)
+
     async def waiting(self) -> list[Scan]:
         await self._expire_now()
         return await self._journal.waiting_scans()
@@ -96,7 +99,12 @@ class ScannerService:
 
     def state(self) -> ScannerState:
         status = "unknown" if not self._link.is_up else "fault" if self._faulty else "ready"
-        return ScannerState(status=status, scans=self.scans, waiting=len(self._waiting))  # type: ignore[arg-type]
+        return ScannerState(
+            status=status,  # type: ignore[arg-type]
+            scans=self.scans,
+            waiting=len(self._waiting),
+            expire_ms=round(self._expire_s * 1000),
+        )
 
     # -- what the hub says ---------------------------------------------------------------------------------------
 

@@ -85,6 +85,9 @@ class Scans(Protocol):
     async def after(self, sequence: int, *, limit: int) -> list[Scan]:
         """Journaled scans with a higher sequence, oldest first, whatever their state."""
 
+    async def newest(self, *, limit: int) -> list[Scan]:
+        """The newest journaled scans, the oldest of them first, whatever their state."""
+
     async def waiting(self) -> list[Scan]:
         """Scans that no till has acknowledged and that have not expired, oldest first."""
 
@@ -125,6 +128,9 @@ class VirtualCounter(Protocol):
     def faults(self) -> dict[str, bool]: ...
 
     async def close_drawer(self) -> None: ...
+
+    async def lights(self) -> list[tuple[int, str]]:
+        """The LED's newest changes of light, oldest first: (ms since the counter's start, #rrggbb)."""
 
     async def receipts(self) -> list[Receipt]: ...
 

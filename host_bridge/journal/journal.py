@@ -185,6 +185,10 @@ class Journal:
         """The oldest first; at most store.MAX_ROWS."""
         return await self._worker.call(lambda store: store.scans_after(sequence, limit))
 
+    async def newest_scans(self, limit: int) -> list[Scan]:
+        """The newest ones, the oldest of them first; at most store.MAX_ROWS."""
+        return await self._worker.call(lambda store: store.newest_scans(limit))
+
     async def waiting_scans(self) -> list[Scan]:
         """The oldest first; at most store.MAX_ROWS."""
         return await self._worker.call(lambda store: store.waiting_scans())

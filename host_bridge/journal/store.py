@@ -214,6 +214,10 @@ class Store:
         )
         return [_scan(row) for row in rows]
 
+    def newest_scans(self, limit: int) -> list[Scan]:
+        rows = self.connection.execute(f"SELECT {_SCAN} FROM scans ORDER BY sequence DESC LIMIT ?", (_rows(limit),))
+        return [_scan(row) for row in reversed(rows.fetchall())]
+
     def waiting_scans(self) -> list[Scan]:
         rows = self.connection.execute(
             f"SELECT {_SCAN} FROM scans WHERE state = 'waiting' ORDER BY sequence LIMIT ?", (MAX_ROWS,)

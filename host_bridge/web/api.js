@@ -54,24 +54,3 @@ export function listOf(answer, name) {
   if (Array.isArray(answer)) return answer;
   return Array.isArray(answer?.[name]) ? answer[name] : [];
 }
-
-/**
- * The newest `count` scans, oldest first. The API only counts upwards from `after`, so the end is found by doubling and
- * then halving: two requests for a young journal, about 40 for a million scans. `page(after, limit)` asks the API.
- */
-export async function newestScans(page, count) {
-  let low = 0; // there is a scan at this sequence (or nothing is known yet)
-  let high = null; // there is none after this one
-  for (let step = count; high === null; step *= 2) {
-    const [found] = await page(low + step, 1);
-    if (found) low = found.sequence;
-    else high = low + step;
-  }
-  while (high - low > count) {
-    const middle = Math.floor((low + high) / 2);
-    const [found] = await page(middle, 1);
-    if (found) low = found.sequence;
-    else high = middle;
-  }
-  return (await page(Math.max(0, high - 2 * count), 2 * count)).slice(-count);
-}

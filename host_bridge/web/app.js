@@ -1,6 +1,6 @@
 // Puts the page together: connection -> model -> views. Every change goes through `deliver`.
 
-import { get, listOf, newestScans } from "./api.js";
+import { get, listOf } from "./api.js";
 import { Cards } from "./cards.js";
 import { Connection } from "./connection.js";
 import { Counter } from "./counter.js";
@@ -87,19 +87,22 @@ function showFrame(live) {
 /** What the WebSocket doesn't tell from the beginning. A part that fails is said in the console and tried next time. */
 async function load() {
   const parts = [loadScans(), loadJobs()];
-  if (model.state.virtual) parts.push(loadReceipts(), loadVirtualFaults());
+  if (model.state.virtual) parts.push(loadLight(), loadReceipts(), loadVirtualFaults());
   for (const result of await Promise.allSettled(parts)) {
     if (result.status === "rejected") console.warn("could not load a list:", result.reason.message);
   }
 }
 
 async function loadScans() {
-  const page = async (after, limit) => listOf(await get(`api/v1/scans?after=${after}&limit=${limit}`), "scans");
-  deliver({ type: "scans_loaded", scans: await newestScans(page, LIMITS.scans) });
+  deliver({ type: "scans_loaded", scans: listOf(await get(`api/v1/scans?newest=${LIMITS.scans}`), "scans") });
 }
 
 async function loadJobs() {
   deliver({ type: "jobs_loaded", jobs: listOf(await get(`api/v1/jobs?limit=${LIMITS.jobs}`), "jobs") });
+}
+
+async function loadLight() {
+  deliver({ type: "light_loaded", lights: listOf(await get("virtual/light"), "lights") });
 }
 
 async function loadReceipts() {
@@ -125,7 +128,10 @@ function start() {
   byId("brand-mark").append(icon("bridge"));
   byId("brief-lamp").append(briefLamp.node);
   for (const name of ["en", "zh"]) byId(`language-${name}`).addEventListener("click", () => speak(name));
-  setInterval(() => situation.tick(), TICK_MS);
+  setInterval(() => {
+    situation.tick();
+    scans.tick();
+  }, TICK_MS);
   show();
   connection.start();
 }

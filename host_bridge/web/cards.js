@@ -142,7 +142,11 @@ export class Cards {
   }
 
   #scanner(scanner, status) {
-    return card("scanner", status, scanner && [fact(t("scanner.scans"), number(scanner.scans)), fact(t("scanner.waiting"), number(scanner.waiting))]);
+    return card("scanner", status, scanner && [
+      fact(t("scanner.scans"), number(scanner.scans)),
+      fact(t("scanner.waiting"), number(scanner.waiting)),
+      fact(t("scanner.expire"), t("scanner.seconds", { n: scanner.expire_ms / 1000 })),
+    ]);
   }
 
   #printer(printer, status) {

@@ -32,7 +32,12 @@ function scanData(scan) {
   return [shown, el("span", { text: "… " }), more];
 }
 
-function scanRow(scan) {
+/** When a scan that still waits expires, in ms since the epoch; null if it doesn't wait. */
+function expiryOf(scan, expireMs) {
+  return scan.state === "waiting" && scan.readAt !== null && expireMs > 0 ? scan.readAt + expireMs : null;
+}
+
+function scanRow(scan, expiresAt) {
   const flags = [];
   if (scan.repeat) flags.push(chip("notice", "repeat", t("scans.repeat")));
   if (scan.checkDigitOk === false) flags.push(chip("warning", "warning", t("scans.check_bad")));
@@ -48,6 +53,7 @@ function scanRow(scan) {
       { class: "scan-facts" },
       el("span", { text: clockText(scan.readAt) }),
       el("span", { text: symbologyText(scan.symbology) }),
+      expiresAt === null ? null : el("span", { "data-expires": expiresAt }),
       flags,
     ),
   );
@@ -73,14 +79,25 @@ export class ScanList {
       return;
     }
     renderIfChanged(this.node, "list", () => this.list);
+    this.expireMs = model.state?.devices.scanner.expire_ms ?? 0;
     const rows = new Map();
     for (const scan of model.scans) {
-      const key = JSON.stringify([scan, language]);
+      const expiresAt = expiryOf(scan, this.expireMs);
+      const key = JSON.stringify([scan, expiresAt, language]);
       const [oldKey, oldRow] = this.rows.get(scan.sequence) ?? [];
-      rows.set(scan.sequence, [key, oldKey === key ? oldRow : scanRow(scan)]);
+      rows.set(scan.sequence, [key, oldKey === key ? oldRow : scanRow(scan, expiresAt)]);
     }
     this.rows = rows;
     arrange(this.list, [...rows.values()].map(([, row]) => row));
+    this.tick();
+  }
+
+  /** Bring up to date how long the waiting scans have. A clock that differs from the bridge's says nothing. */
+  tick(now = Date.now()) {
+    for (const node of this.list.querySelectorAll("[data-expires]")) {
+      const left = Number(node.dataset.expires) - now;
+      node.textContent = left > 0 && left <= this.expireMs ? t("scans.expires_in", { n: Math.ceil(left / 1000) }) : "";
+    }
   }
 }
 

@@ -107,6 +107,7 @@ const REDUCERS = {
   link: (model, event) => inState(model, { link: event.link }),
   indicator: (model, event) => inState(model, { indicator: event.indicator }),
   light: (model, event) => ({ ...model, light: { colour: event.colour } }),
+  light_loaded: (model, { lights }) => ({ ...model, light: model.light ?? lights.at(-1) ?? null }), // an event is newer
   receipt: (model) => model, // the list is asked for again: the event has only the number
   virtual_fault: (model, event) => ({
     ...model,

@@ -153,6 +153,8 @@ const TEXTS = {
 
   "scanner.scans": ["Scans since the start", "启动以来的扫码"],
   "scanner.waiting": ["Waiting for the till", "等待收银软件"],
+  "scanner.expire": ["A scan expires after", "扫码过期时间"],
+  "scanner.seconds": ["{n} s", "{n} 秒"],
   "printer.paper": ["Paper", "纸张"],
   "printer.cover": ["Cover", "机盖"],
   "printer.cutter": ["Cutter", "切刀"],
@@ -176,6 +178,7 @@ const TEXTS = {
   "scans.intro": ["Newest first. A scan waits here until till software acknowledges it, or it expires. It is never handed over twice.", "最新在前。扫码会等到收银软件确认取走，或过期；绝不会交付两次。"],
   "scans.empty": ["No scans yet. Scan any barcode and it appears here at once.", "还没有扫码。扫任意条码，立刻显示在这里。"],
   "scans.loading": ["Loading scans…", "正在载入扫码…"],
+  "scans.expires_in": ["expires in {n} s", "{n} 秒后过期"],
   "scans.whole": ["Show all {n} characters", "显示全部 {n} 个字符"],
   "scans.blank": ["(empty)", "（空）"],
   "scans.repeat": ["Repeat: same code within 0.4 s", "重复：0.4 秒内同一条码"],

@@ -127,6 +127,9 @@ class FakeScans:
     async def after(self, sequence: int, *, limit: int) -> list[Scan]:
         raise NotImplementedError
 
+    async def newest(self, *, limit: int) -> list[Scan]:
+        raise NotImplementedError
+
     async def waiting(self) -> list[Scan]:
         raise NotImplementedError
 

@@ -279,6 +279,16 @@ async def test_the_exact_bytes_of_a_scan_are_kept_beside_its_text(journal, raw, 
     assert await journal.scans_after(0, 1) == [kept]
 
 
+async def test_the_newest_scans_are_listed_oldest_first_whatever_their_state(journal):
+    assert await journal.newest_scans(5) == []
+    for number in range(4):
+        await scan(journal, number)
+    await journal.settle_scan(3, ScanState.DELIVERED)
+    found = await journal.newest_scans(2)
+    assert [(s.sequence, s.state) for s in found] == [(3, "delivered"), (4, "waiting")]
+    assert len(await journal.newest_scans(10**30)) == 4
+
+
 async def test_a_scan_is_settled_once(journal):
     for number in range(3):
         await scan(journal, number)

@@ -28,7 +28,7 @@ from host_bridge.events import (
     ScanSettledEvent,
     VirtualFaultEvent,
 )
-from host_bridge.interfaces.services import KICK_TIME_TO_LIVE_MS, Drawers, Printing, Receipt, Refused, Scans, Submitted
+from host_bridge.interfaces.services import Drawers, Printing, Receipt, Refused, Scans, Submitted
 from host_bridge.journal.records import Job, JobState, Kick, KickState, Scan, ScanState
 from host_bridge.state import (
     Devices,
@@ -93,6 +93,7 @@ class StubBridge:
         self._scans: list[Scan] = []
         self._receipts: list[Receipt] = []
         self.kicks = 0
+        self.shone: list[tuple[int, str]] = []
         self.state_now = State(
             version="0.1.0",
             time=now,
@@ -233,8 +234,8 @@ class StubBridge:
         *,
         source: str,
         drawer: int = 1,
-        on_ms: int = 100,
-        time_to_live_ms: int = KICK_TIME_TO_LIVE_MS,
+        on_ms: int | None = None,
+        time_to_live_ms: int | None = None,
         idempotency_key: str | None = None,
     ) -> Kick:
         self.kicks += 1
@@ -249,6 +250,9 @@ class StubBridge:
 
     async def after(self, sequence: int, *, limit: int) -> list[Scan]:
         return [scan for scan in self._scans if scan.sequence > sequence][:limit]
+
+    async def newest(self, *, limit: int) -> list[Scan]:
+        return self._scans[-limit:]
 
     async def waiting(self) -> list[Scan]:
         return [scan for scan in self._scans if scan.state is ScanState.WAITING]
@@ -281,6 +285,9 @@ class StubBridge:
 
     async def close_drawer(self) -> None:
         self._set_drawer("closed", None)
+
+    async def lights(self) -> list[tuple[int, str]]:
+        return self.shone
 
     async def receipts(self) -> list[Receipt]:
         return self._receipts

@@ -332,33 +332,6 @@ def test_a_list_asked_for_earlier_does_not_undo_a_later_event() -> None:
     assert states == ["printed", [9, 8]]
 
 
-@pytest.mark.parametrize(
-    "sequences", ["[]", "[1]", "range(1, 30)", "range(1, 51)", "range(1, 1235)", "range(70000, 70100)", "[5, 900, 901]"]
-)
-def test_the_newest_scans_are_found_in_few_requests(sequences: str) -> None:
-    found = node(
-        f"""
-        import {{ newestScans }} from './api.js';
-        const range = (from, to) => Array.from({{ length: to - from }}, (_, n) => from + n);
-        const all = {sequences};
-        let asked = 0;
-        const page = async (after, limit) => {{
-          asked += 1;
-          return all.filter((sequence) => sequence > after).slice(0, limit).map((sequence) => ({{ sequence }}));
-        }};
-        const newest = (await newestScans(page, 50)).map((scan) => scan.sequence);
-        console.log(JSON.stringify([newest, asked, all.slice(-50)]));
-        """
-    )
-    assert isinstance(found, list)
-    newest, asked, wanted = found
-    assert newest and newest[-1] == wanted[-1] if wanted else newest == []
-    assert set(newest) <= set(wanted)
-    if sequences.startswith("range"):
-        assert newest == wanted
-    assert asked <= 45
-
-
 def test_control_characters_in_a_scan_are_shown_by_name() -> None:
     runs = node(
         r"""

@@ -224,6 +224,16 @@ async def test_without_being_asked_the_page_takes_no_scan(stage: Stage) -> None:
     assert [scan.state for scan in await stage.bridge.after(0, limit=9)] == [ScanState.WAITING]
 
 
+async def test_a_waiting_scan_says_how_long_it_waits_still(stage: Stage) -> None:
+    page = stage.page
+    await stage.open()
+    stage.bridge.add_scan("2000000141015", "]E0")
+    await page.until(f"/expires in ([1-9]|10) s/.test({text_of('#scan-list')})")
+    stage.bridge.settle(1, ScanState.DELIVERED)
+    await page.until(f"!{text_of('#scan-list')}.includes('expires')")
+    assert page.problems == []
+
+
 async def test_a_stopped_bridge_is_said_and_found_again(stage: Stage) -> None:
     page = stage.page
     stage.bridge.add_scan("kept", None)
@@ -260,6 +270,12 @@ async def test_the_lamp_follows_the_virtual_hubs_light(stage: Stage) -> None:
     await page.until(f"{fill} === 'rgb(32, 64, 255)'")
     stage.bridge.publish(LightEvent(colour="#000000", at_ms=2))
     await page.until(f"{fill} === ''")
+
+
+async def test_the_lamp_begins_with_the_light_that_shines_already(stage: Stage) -> None:
+    stage.bridge.shone = [(0, "#000000"), (700, "#2040ff")]
+    await stage.open()
+    await stage.page.until("document.querySelector('#drawing .led-bulb').style.fill === 'rgb(32, 64, 255)'")
 
 
 async def test_with_a_real_hub_there_is_no_counter_to_play_with(stage: Stage) -> None:

@@ -130,11 +130,24 @@ async def drawer_open(request: web.Request) -> web.Response:
 
 
 async def scans(request: web.Request) -> web.Response:
+    """Upwards from `after`, or the end of the list."""
     context = request.app[CONTEXT]
+    if "newest" in request.query:
+        return await _newest_scans(request)
     after = query_integer(request, "after", default=0, least=0, most=MAX_INTEGER)
     limit = query_integer(request, "limit", default=DEFAULT_LIST_ITEMS, least=1, most=context.limits.list_items)
     found = await context.bridge.scans.after(after, limit=limit)
     next_after = found[-1].sequence if found else after
+    return json_answer(Scans(scans=[scan_view(scan) for scan in found], next_after=next_after))
+
+
+async def _newest_scans(request: web.Request) -> web.Response:
+    context = request.app[CONTEXT]
+    if not request.query.keys().isdisjoint(("after", "limit")):
+        raise Problem("query_invalid", "newest: expected it alone, got after or limit with it.")
+    newest = query_integer(request, "newest", default=1, least=1, most=context.limits.list_items)
+    found = await context.bridge.scans.newest(limit=newest)
+    next_after = found[-1].sequence if found else 0
     return json_answer(Scans(scans=[scan_view(scan) for scan in found], next_after=next_after))
 
 

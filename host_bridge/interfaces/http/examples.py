@@ -24,6 +24,7 @@ from host_bridge.interfaces.http.shapes import (
     ErrorMessage,
     Health,
     Jobs,
+    Light,
     ReceiptLinks,
     ReceiptView,
     Scans,
@@ -136,6 +137,7 @@ SCAN_EVENT = ScanEvent(
 )
 VIRTUAL_SCAN = VirtualScan(data="6901234567892", symbology="]E0")
 VIRTUAL_FAULT = VirtualFault(fault="paper_end", active=True)
+LIGHTS = [Light(at_ms=120_450, colour="#00a651"), Light(at_ms=123_350, colour="#000000")]
 RECEIPTS = [
     ReceiptView(
         n=1,

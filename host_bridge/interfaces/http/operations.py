@@ -17,6 +17,7 @@ from host_bridge.interfaces.http.shapes import (
     Health,
     Jobs,
     JobView,
+    Light,
     ReceiptView,
     Scans,
     VirtualFault,
@@ -108,7 +109,7 @@ TAGS = {
     "printing": Text("Printing", "打印"),
     "drawer": Text("Cash drawer", "钱箱"),
     "scanner": Text("Scanner and events", "扫码与事件"),
-    "virtual": Text("The virtual counter (with a virtual hub only)", "虚拟柜台（仅虚拟集线器）"),
+    "virtual": Text("The virtual counter (with a virtual hub only)", "虚拟柜台（仅虚拟集线盒）"),
 }
 
 
@@ -168,7 +169,7 @@ OPERATIONS: tuple[Operation, ...] = (
         description=Text(
             "Link, hub, devices, indicator and active faults with the sentences that tell a clerk what to do. "
             "Don't poll it: the WebSocket sends it first and then every change.",
-            "链路、集线器、设备、指示灯，以及带有处理办法的当前故障。无需轮询：WebSocket 先发送它，之后发送每次变化。",
+            "链路、集线盒、设备、指示灯，以及带有处理办法的当前故障。无需轮询：WebSocket 先发送它，之后发送每次变化。",
         ),
         handler=api.state,
         answers=(
@@ -379,6 +380,14 @@ OPERATIONS: tuple[Operation, ...] = (
                 text=Text("only scans with a higher sequence number", "只返回序号更大的扫码"),
             ),
             _list_limit(),
+            Parameter(
+                name="newest",
+                place="query",
+                schema={"type": "integer", "minimum": 1, "maximum": HttpLimits().list_items},
+                text=Text(
+                    "only the newest so many; without `after` and `limit`", "只返回最新的若干条；不与 after、limit 同用"
+                ),
+            ),
         ),
         answers=(
             Answer(
@@ -388,7 +397,7 @@ OPERATIONS: tuple[Operation, ...] = (
             ),
         ),
         problems=("query_invalid",),
-        curl=("curl '{base}/api/v1/scans?after=3016&limit=10'",),
+        curl=("curl '{base}/api/v1/scans?after=3016&limit=10'", "curl '{base}/api/v1/scans?newest=10'"),
     ),
     Operation(
         method="GET",
@@ -486,7 +495,7 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/virtual/receipts/{n}.bin",
         operation_id="virtual_receipt_bin",
         tag="virtual",
-        summary=Text("The bytes that left the hub's printer UART", "集线器打印串口发出的字节"),
+        summary=Text("The bytes that left the hub's printer UART", "集线盒打印串口发出的字节"),
         handler=virtual.receipt_bin,
         parameters=(_RECEIPT_N,),
         answers=(
@@ -531,6 +540,36 @@ OPERATIONS: tuple[Operation, ...] = (
         curl=(
             'curl {base}/virtual/faults -H \'Content-Type: application/json\' -d \'{"fault":"cable","active":true}\'',
         ),
+    ),
+    Operation(
+        method="GET",
+        path="/virtual/light",
+        operation_id="virtual_light",
+        tag="virtual",
+        summary=Text("The LED's light over time", "状态灯的亮灭过程"),
+        description=Text(
+            "Each change of light, the newest 1000 at most, the oldest first. Times count from the start of the "
+            "virtual hub's process; the last colour shines still.",
+            "每次亮灭变化，最多保留最新 1000 次，最早的在前。时间从虚拟集线盒进程启动算起；最后一种颜色仍亮着。",
+        ),
+        handler=virtual.light,
+        parameters=(
+            Parameter(
+                name="after_ms",
+                place="query",
+                schema={"type": "integer", "minimum": 0, "maximum": MAX_INTEGER},
+                text=Text("only changes later than this", "只返回此时刻之后的变化"),
+            ),
+        ),
+        answers=(
+            Answer(
+                status=200,
+                text=Text("the oldest first", "最早的在前"),
+                media=Media(content_type=JSON, shape=list[Light], example=examples.LIGHTS),
+            ),
+        ),
+        problems=(*VIRTUAL_PROBLEMS, "query_invalid"),
+        curl=("curl '{base}/virtual/light?after_ms=120000'",),
     ),
     Operation(
         method="POST",

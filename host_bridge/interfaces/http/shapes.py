@@ -124,6 +124,13 @@ class VirtualFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     active: bool
 
 
+class Light(msgspec.Struct, frozen=True, kw_only=True):
+    """The LED changed to this light."""
+
+    at_ms: int  # since the start of the virtual hub's process
+    colour: str  # "#rrggbb"; "#000000" is dark
+
+
 class ReceiptLinks(msgspec.Struct, frozen=True, kw_only=True):
     png: str
     bin: str

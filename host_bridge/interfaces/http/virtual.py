@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from host_bridge.interfaces.http.body import MAX_INTEGER
+from host_bridge.interfaces.http.body import MAX_INTEGER, query_integer
 from host_bridge.interfaces.http.context import CONTEXT, json_answer
 from host_bridge.interfaces.http.problem import Problem
-from host_bridge.interfaces.http.shapes import VirtualFault, VirtualScan, receipt_view
+from host_bridge.interfaces.http.shapes import Light, VirtualFault, VirtualScan, receipt_view
 from host_bridge.interfaces.services import VirtualCounter
 
 
@@ -16,6 +16,13 @@ async def scan(request: web.Request) -> web.Response:
     wish = await request.app[CONTEXT].bodies.read_json(request, VirtualScan)
     await counter.scan(wish.data, wish.symbology)
     return json_answer(wish, status=202)
+
+
+async def light(request: web.Request) -> web.Response:
+    counter = _counter(request)
+    after_ms = query_integer(request, "after_ms", default=-1, least=0, most=MAX_INTEGER)
+    lights = [Light(at_ms=at_ms, colour=colour) for at_ms, colour in await counter.lights() if at_ms > after_ms]
+    return json_answer(lights)
 
 
 async def receipts(request: web.Request) -> web.Response:

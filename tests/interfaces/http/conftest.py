@@ -188,6 +188,9 @@ class FakeScans:
     async def after(self, sequence: int, *, limit: int) -> list[Scan]:
         return [scan for scan in self.stored.values() if scan.sequence > sequence][:limit]
 
+    async def newest(self, *, limit: int) -> list[Scan]:
+        return list(self.stored.values())[-limit:]
+
     async def waiting(self) -> list[Scan]:
         self.waiting_asked += 1
         if self.before_waiting is not None:
@@ -246,6 +249,9 @@ class FakeCounter:
 
     async def close_drawer(self) -> None:
         self.closed += 1
+
+    async def lights(self) -> list[tuple[int, str]]:
+        return [(0, "#000000"), (250, "#00a651"), (3_150, "#000000")]
 
     async def receipts(self) -> list[Receipt]:
         return [Receipt(n=1, size_bytes=5, height_px=20, cut=True, printed_at="2025-06-30T04:00:00.000Z")]

@@ -47,6 +47,7 @@ async def test_state_has_the_shape_that_the_page_and_the_command_line_read(serve
     state = await (await server.client.get("/api/v1/state")).json()
     assert state["link"]["status"] == "up"
     assert state["devices"]["printer"]["paper"] == "ok"
+    assert state["devices"]["scanner"]["expire_ms"] == 10_000
     assert state["faults"] == []
 
 
@@ -287,6 +288,19 @@ async def test_scans_are_paged_upwards_whatever_became_of_them(server: Running) 
     assert [scan["sequence"] for scan in rest["scans"]] == [3]
     assert (await (await server.client.get("/api/v1/scans?after=3")).json()) == {"scans": [], "next_after": 3}
     await problem(await server.client.get(f"/api/v1/scans?after={2**63}"), 400, "query_invalid")
+
+
+async def test_the_newest_scans_come_oldest_first(server: Running) -> None:
+    assert await (await server.client.get("/api/v1/scans?newest=2")).json() == {"scans": [], "next_after": 0}
+    for data in ("a", "b", "c"):
+        server.bridge.scans.add(data)
+    page = await (await server.client.get("/api/v1/scans?newest=2")).json()
+    assert ([scan["data"] for scan in page["scans"]], page["next_after"]) == (["b", "c"], 3)
+
+
+@pytest.mark.parametrize("query", ["newest=0", "newest=501", "newest=", "newest=1&newest=2", "newest=1&after=0"])
+async def test_what_can_not_be_meant_by_newest_is_refused(server: Running, query: str) -> None:
+    await problem(await server.client.get(f"/api/v1/scans?{query}"), 400, "query_invalid")
 
 
 class TestIdempotency:

@@ -89,3 +89,11 @@ async def test_the_drawer_is_pushed_shut(server: Running) -> None:
     assert server.counter is not None
     assert (await server.client.post("/virtual/drawer/close")).status == 204
     assert server.counter.closed == 1
+
+
+async def test_the_light_over_time_is_told_whole_or_from_a_moment_on(server: Running) -> None:
+    whole = await (await server.client.get("/virtual/light")).json()
+    assert whole[:2] == [{"at_ms": 0, "colour": "#000000"}, {"at_ms": 250, "colour": "#00a651"}]
+    rest = await (await server.client.get("/virtual/light?after_ms=250")).json()
+    assert rest == [{"at_ms": 3150, "colour": "#000000"}]
+    await problem(await server.client.get("/virtual/light?after_ms=-1"), 400, "query_invalid")
