@@ -7,6 +7,7 @@ import logging
 import signal
 import tomllib
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -63,8 +64,9 @@ class Bridge:
         self.events = EventBus()
         self._faults = FaultBoard(self.events)
         self._virtual: DrillHub | None = None
-        self._raw: RawInterface | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        # What is started is stopped in the opposite order, in which no promise breaks: tills, devices, link, journal.
+        self._stops = AsyncExitStack()
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -73,36 +75,16 @@ class Bridge:
 
         Raises OSError (address), JournalError or VirtualHubError; nothing is left running then.
         """
-        config = self._config
         try:
-            self._journal = await Journal.open(config.state_path / JOURNAL_FILE, config.journal)
-            port = await self._start_virtual() if config.virtual.enabled else config.hub.port
-            self._link = HubLink(
-                port,
-                options=_link_options(config),
-                publish=self._on_link_event,
-                keep_trace=self._keep_trace,
-            )
-            self._hub = HubDevices(
-                self._link,
-                self._journal,
-                self.events,
-                self._faults,
-                printer=_printer_options(config),
-                expire_ms=config.scanner.expire_ms,
-                kick_on_ms=config.drawer.on_ms,
-                kick_time_to_live_ms=config.drawer.time_to_live_ms,
-            )
-            self.printing, self.scans, self.drawers = self._hub.printing, self._hub.scans, self._hub.drawers
-            if self._virtual:
-                self._virtual.kick = lambda: self.drawers.kick(source="drill")
-            await self._hub.start()
-            self._link.start()
+            self._journal = await Journal.open(self._config.state_path / JOURNAL_FILE, self._config.journal)
+            self._stops.push_async_callback(self._journal.close)
+            await self._start_hub(await self._find_port())
             self._tasks = [
                 asyncio.create_task(self._record_faults(), name="record faults"),
                 asyncio.create_task(self._watch_room(), name="watch room"),
                 asyncio.create_task(self._prune(), name="prune"),
             ]
+            self._stops.push_async_callback(self._stop_tasks)
             return await self._start_interfaces()
         except BaseException:
             await self.stop()
@@ -116,23 +98,8 @@ class Bridge:
         raise ServiceDied(f"{task.get_name()} ended") from (None if task.cancelled() else task.exception())
 
     async def stop(self) -> None:
-        """Stop in the order in which no promise breaks: tills out, devices, link, journal."""
-        for name in ("_http", "_raw"):
-            interface = getattr(self, name, None)
-            if interface:
-                await interface.stop()
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        if hasattr(self, "_hub"):
-            await self._hub.stop()
-            await self._link.stop()
-            await self._hub.settle()
-        if self._virtual:
-            await self._virtual.stop()
-        if hasattr(self, "_journal"):
-            await self._journal.close()
+        """Stop what runs; jobs and scans that are not settled stay in the journal for the next start."""
+        await self._stops.aclose()
 
     # -- services.Bridge -----------------------------------------------------------------------------------------
 
@@ -150,39 +117,75 @@ class Bridge:
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
-    async def _start_virtual(self) -> str:
+    async def _find_port(self) -> str:
+        """The configured port, or that of a virtual hub started for it."""
+        config = self._config
+        if not config.virtual.enabled:
+            return config.hub.port
         self._virtual = DrillHub(on_event=self.events.publish)
         options = Options(
-            link_baud=self._config.virtual.baud_rate,
-            printer_baud=self._config.virtual.printer_baud_rate,
-            printer_speed_mm_per_s=self._config.virtual.print_speed_mm_per_s,
+            link_baud=config.virtual.baud_rate,
+            printer_baud=config.virtual.printer_baud_rate,
+            printer_speed_mm_per_s=config.virtual.print_speed_mm_per_s,
         )
         board = _virtual_board()
         board["printer"]["baud_rate"] = options.printer_baud
-        await self._virtual.start(self._config.state_path, board=board, options=options)
+        await self._virtual.start(config.state_path, board=board, options=options)
+        self._stops.push_async_callback(self._virtual.stop)
         return self._virtual.port
+
+    async def _start_hub(self, port: str) -> None:
+        config = self._config
+        self._link = HubLink(
+            port, options=_link_options(config), publish=self._on_link_event, keep_trace=self._keep_trace
+        )
+        self._hub = HubDevices(
+            self._link,
+            self._journal,
+            self.events,
+            self._faults,
+            printer=_printer_options(config),
+            expire_ms=config.scanner.expire_ms,
+            kick_on_ms=config.drawer.on_ms,
+            kick_time_to_live_ms=config.drawer.time_to_live_ms,
+        )
+        self.printing, self.scans, self.drawers = self._hub.printing, self._hub.scans, self._hub.drawers
+        if self._virtual:
+            self._virtual.kick = lambda: self.drawers.kick(source="drill")
+        self._stops.push_async_callback(self._hub.settle)
+        self._stops.push_async_callback(self._link.stop)
+        await self._hub.start()
+        self._stops.push_async_callback(self._hub.stop)
+        self._link.start()
 
     async def _start_interfaces(self) -> Addresses:
         config = self._config
-        self._http = HttpInterface(
+        http = HttpInterface(
             self,
             config.http.address,
             virtual=self._virtual,
             allowed_hosts=config.http.allowed_hosts,
             allowed_origins=config.http.allowed_origins,
         )
-        await self._http.start()
+        await http.start()
+        self._stops.push_async_callback(http.stop)
         if not config.raw.enabled:
-            return Addresses(self._http.url, None)
+            return Addresses(http.url, None)
         limits = RawLimits(
             max_connections=config.raw.max_clients,
             idle_flush_ms=config.raw.idle_flush_ms,
             max_job_bytes=config.printer.max_job_bytes,
         )
-        self._raw = RawInterface(self, config.raw.address.host, config.raw.address.port, limits=limits)
-        await self._raw.start()
-        host, port = self._raw.address
-        return Addresses(self._http.url, f"{host}:{port}")
+        raw = RawInterface(self, config.raw.address.host, config.raw.address.port, limits=limits)
+        await raw.start()
+        self._stops.push_async_callback(raw.stop)
+        host, port = raw.address
+        return Addresses(http.url, f"{host}:{port}")
+
+    async def _stop_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
 
     def _on_link_event(self, event: LinkEvent) -> None:
         self.events.publish(event)

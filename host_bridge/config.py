@@ -251,7 +251,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         str,
         _says(
             "Folder of the journal. Left empty: `~/.local/state/counterhub` on Linux, "
-            "`~/Library/Application Support/counterhub` on macOS, `%LOCALAPPDATA%\\counterhub` on Windows."
+            "`~/Library/Application Support/counterhub` on macOS, `%LOCALAPPDATA%\\counterhub` on Windows; "
+            "with a virtual hub the folder `virtual` in it."
         ),
     ] = ""
     hub: Hub = Hub()
@@ -266,7 +267,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def state_path(self) -> Path:
-        return Path(self.state_dir).expanduser() if self.state_dir else default_state_dir()
+        if self.state_dir:
+            return Path(self.state_dir).expanduser()
+        # What was played with must never come out of a real printer later.
+        return default_state_dir() / "virtual" if self.virtual.enabled else default_state_dir()
 
 
 def load(path: Path | None, overrides: Mapping[str, object] | None = None) -> Config:

@@ -130,9 +130,13 @@ class RawInterface:
             listener.bind((self._host, self._port))
             listener.listen(self.limits.backlog)
             listener.setblocking(False)
-        except OSError:
+        except OSError as error:
             listener.close()
-            raise
+            raise OSError(
+                error.errno,
+                f"the raw printer port can't listen on {self._host}:{self._port} ({error.strerror or error}). "
+                "Choose another address with --raw HOST:PORT or raw.listen.",
+            ) from error
         return listener
 
     async def _close_listener(self, *, admit: bool) -> None:
