@@ -1,119 +1,120 @@
-"""Measurements of what limits a counter: `make bench`, or `make bench ARGS=journal` for one of them.
+"""Measurements of what limits a counter: `make bench`, or `make bench ARGS="--only scan"` for one of them.
 
-Each line says what was measured, on how much, and the median of several rounds. Compare only on the same machine.
+Each figure stands beside its goal and, where there is one, a peer that did the same work in the same run. Compare
+figures of one machine only; docs/benchmarks.md says what each means.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import random
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from host_bridge.escpos.commands import CommandParser
-from host_bridge.escpos.receipt import render_job
-from host_bridge.journal import Journal
-from hublink.frame import FrameReader, FrameWriter
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-ROUNDS = 5
-PAYLOAD_BYTES = 128  # a frame under mixed load
-FRAMES = 2_000
-RASTER_ROWS = 2_000  # 576 dots wide: 25 cm of paper, 144 kB
-JOBS = 100
-SEED = 1
+from tests.benchmarks import (
+    measure_frames,
+    measure_idle,
+    measure_line,
+    measure_print,
+    measure_recovery,
+    measure_scan,
+    measure_sizes,
+)
+from tests.benchmarks.bench import Bench, Scale
+from tests.benchmarks.figures import Figure, Group, machine, show, write_json
 
-
-def median_s(work: Callable[[], object]) -> float:
-    """The median time of several rounds, after one that warms up."""
-    work()
-    times = []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
+ROOT = Path(__file__).resolve().parents[2]
+TABLE_COLUMNS = 120
 
 
-def rate(size_bytes: int, seconds: float) -> str:
-    return f"{size_bytes / seconds / 1e6:8.1f} MB/s"
+class Measurement(NamedTuple):
+    title: str
+    run: Callable[[Bench], Awaitable[list[Figure]]]
 
 
-def link() -> Iterator[tuple[str, str]]:
-    """Frames made and taken apart again, as on the host; a Pico is 50 to 100 times slower."""
-    payloads = {"random bytes": random.Random(SEED).randbytes(PAYLOAD_BYTES), "a white raster": bytes(PAYLOAD_BYTES)}
-    for name, payload in payloads.items():
-        writer = FrameWriter(True)
-
-        def make(writer: FrameWriter = writer, payload: bytes = payload) -> bytes:
-            return b"".join(writer.frame(1, 0x41, 7, number, 0, payload) for number in range(FRAMES))
-
-        stream = make()
-
-        def take(stream: bytes = stream) -> None:
-            seen: list[int] = []
-            reader = FrameReader(True, lambda *frame: seen.append(frame[3]), lambda text: None, lambda name: None)
-            reader.feed(stream, len(stream))
-            assert len(seen) == FRAMES
-
-        size_bytes = FRAMES * PAYLOAD_BYTES
-        yield f"frames made, {name}", rate(size_bytes, median_s(make))
-        yield f"frames taken apart, {name}", rate(size_bytes, median_s(take))
+MEASUREMENTS = {
+    "frames": Measurement("Frames of 240 bytes", measure_frames.frames),
+    "idle": Measurement("An idle bridge with one hub", measure_idle.idle),
+    "scan": Measurement("Scan, serial port to WebSocket", measure_scan.scan_to_websocket),
+    "beside": Measurement("Scan while a receipt prints", measure_line.scan_beside_print),
+    "print": Measurement("Receipts, raw port to serial port", measure_print.printing),
+    "line": Measurement("A line of 115200 baud", measure_line.line_share),
+    "recovery": Measurement("Trouble on the link", measure_recovery.recovery),
+    "jobs": Measurement("Cost against the size of a job", measure_sizes.job_sizes),
+    "journal": Measurement("Cost against the length of the journal", measure_sizes.journal_sizes),
+}
 
 
-def escpos() -> Iterator[tuple[str, str]]:
-    """Jobs read and drawn."""
-    text = "".join(f"{number:3} Jasmine tea 茉莉花茶    2.50\n" for number in range(200)).encode("gb18030")
-    text = b"\x1b@\x1c&" + text + b"\x1dV\x00"
-    raster = b"\x1dv0\x00" + (72).to_bytes(2, "little") + RASTER_ROWS.to_bytes(2, "little")
-    raster += random.Random(SEED).randbytes(72 * RASTER_ROWS) + b"\x1dV\x00"
-    for name, job in {"200 lines of text": text, "a picture of 25 cm": raster}.items():
-        yield f"commands read, {name}", rate(len(job), median_s(partial(read_commands, job)))
-        yield f"receipt drawn, {name}", f"{median_s(partial(render_job, job)) * 1000:8.1f} ms"
+def main(arguments: Sequence[str]) -> int:
+    given = _parse(arguments)
+    scale: Scale = "smoke" if given.smoke else "full" if given.full else "normal"
+    names = given.only or list(MEASUREMENTS)
+    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=TABLE_COLUMNS)
+    if sys.platform == "win32":
+        print("the measurements need pseudo-terminals, which Windows has not", file=sys.stderr)
+        return 1
+    about = machine()
+    given.out.mkdir(parents=True, exist_ok=True)
+    groups = asyncio.run(_measure(names, scale, given.out))
+    show(console, groups)
+    write_json(given.out / "bench.json", groups, about, scale)
+    load = about["load_before"]
+    console.print(
+        f"{about['cores']} cores, {about['processor']}, Python {about['python']}; others' load before: {load:.1f}. "
+        f"Written: {given.out / 'bench.json'}"
+    )
+    return 1 if any(group.skipped for group in groups) else 0
 
 
-def read_commands(job: bytes) -> None:
-    parser = CommandParser()
-    parser.feed(job)
-    assert not parser.pending
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument(
+        "--only", action="append", choices=list(MEASUREMENTS), metavar="NAME", help=", ".join(MEASUREMENTS)
+    )
+    scale = parser.add_mutually_exclusive_group()
+    scale.add_argument("--smoke", action="store_true", help="only see that it runs: the numbers mean nothing")
+    scale.add_argument("--full", action="store_true", help="also a journal of 1,000,000 jobs")
+    parser.add_argument("--out", type=Path, default=ROOT / "build", help="folder for bench.json and the plots")
+    return parser.parse_args(arguments)
 
 
-def journal() -> Iterator[tuple[str, str]]:
-    """How long a till waits until its job is committed, on this machine's disk."""
-
-    async def commit_jobs(folder: Path) -> list[float]:
-        opened = await Journal.open(folder / "journal.sqlite3")
-        job = random.Random(SEED).randbytes(4_000)
-        times = []
-        for number in range(JOBS):
-            started = time.perf_counter()
-            await opened.add_job(job + number.to_bytes(2, "big"), "bench")
-            times.append((time.perf_counter() - started) * 1000)
-        await opened.close()
-        return sorted(times)
-
-    with tempfile.TemporaryDirectory() as folder:
-        times = asyncio.run(commit_jobs(Path(folder)))
-    yield "job of 4 kB committed, median", f"{statistics.median(times):8.2f} ms"
-    yield "job of 4 kB committed, slowest of 100", f"{times[-1]:8.2f} ms"
-
-
-MEASUREMENTS = {"link": link, "escpos": escpos, "journal": journal}
+async def _measure(names: Sequence[str], scale: Scale, out: Path) -> list[Group]:
+    """One after the other; one that fails is named and the others go on."""
+    groups = []
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"))
+    console = Console(stderr=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", dir=out) as directory,
+        Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress,
+    ):
+        bench = Bench(scale, Path(directory).resolve(), out, progress)
+        try:
+            for name in names:
+                groups.append(await _group(name, bench))
+                if not console.is_terminal:
+                    print(f"{name}: {groups[-1].seconds:.0f} s", file=sys.stderr, flush=True)
+        finally:
+            await bench.close()
+    return groups
 
 
-def main(arguments: list[str]) -> int:
-    unknown = [name for name in arguments if name not in MEASUREMENTS]
-    if unknown:
-        print(f"unknown: {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}", file=sys.stderr)
-        return 2
-    for name in arguments or MEASUREMENTS:
-        for words, result in MEASUREMENTS[name]():
-            print(f"{words:45}{result}", flush=True)
-    return 0
+async def _group(name: str, bench: Bench) -> Group:
+    title, run = MEASUREMENTS[name]
+    started = time.perf_counter()
+    figures: list[Figure] = []
+    skipped = ""
+    try:
+        figures = await run(bench)
+    except (OSError, RuntimeError, TimeoutError, AssertionError) as error:
+        skipped = f"failed: {type(error).__name__}: {error}"
+    return Group(name=name, title=title, seconds=time.perf_counter() - started, figures=figures, skipped=skipped)
 
 
 if __name__ == "__main__":

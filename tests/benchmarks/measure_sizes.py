@@ -1,0 +1,149 @@
+"""What size costs: a longer job, a longer journal. Flat or linear is well; the plots lie in the output folder."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sqlite3
+import time
+from pathlib import Path
+
+from host_bridge.journal import Journal
+from host_bridge.journal.limits import JournalLimits
+from tests.benchmarks.bench import Bench, receipt
+from tests.benchmarks.bridge_process import RawTill
+from tests.benchmarks.figures import Figure, median
+from tests.benchmarks.plot import Line, write_plot
+
+JOB_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+JOURNAL_SIZES = (0, 1_000, 10_000, 100_000)
+MILLION = 1_000_000
+OLD_JOB_BYTES = 200
+NEW_JOB_BYTES = 1_000
+COMMITS = 50
+ROOM = JournalLimits(max_bytes=1 << 36, max_age_days=3650, min_free_bytes=0)
+# Linear at most: ten times the bytes, no more than ten times the time, with room for a noisy machine.
+LINEAR = 1.5
+
+
+async def job_sizes(bench: Bench) -> list[Figure]:
+    """From connect to the proof of printing, as the raw port's client sees it; the hub prints at once."""
+    rig = await bench.rig()
+    sizes = JOB_SIZES[: bench.pick(2, len(JOB_SIZES))]
+    rounds = bench.pick(1, 3)
+    points = []
+    with bench.progress("jobs of 1 kB to 10 MB", len(sizes) * rounds) as advance:
+        for size in sizes:
+            times = []
+            for number in range(rounds if size < JOB_SIZES[-1] else 1):
+                data = receipt(size, seed=number)
+                started = time.perf_counter()
+                till = RawTill(rig.bridge.raw)
+                await till.open()
+                await till.send(data)
+                await till.finish()
+                times.append(time.perf_counter() - started)
+                advance()
+            points.append((float(size), median(times)))
+    write_plot(
+        bench.out / "bench-job-size.svg",
+        "A job from the raw port to its proof",
+        "bytes",
+        "seconds",
+        [Line("job", points)],
+    )
+    figures = [Figure(name=f"job of {_count(int(size))}B", value=took * 1000, unit="ms") for size, took in points]
+    if len(points) > 2:
+        (small, quick), (large, slow) = points[-2], points[-1]
+        growth = (slow / quick) / (large / small)
+        figures.append(
+            Figure(
+                name="time a byte, 10 MB against 1 MB", value=growth, unit="×", goal=LINEAR, note="1 would be linear"
+            )
+        )
+    return figures
+
+
+async def journal_sizes(bench: Bench) -> list[Figure]:
+    sizes = [*JOURNAL_SIZES[: bench.pick(2, len(JOURNAL_SIZES))], *([MILLION] if bench.scale == "full" else [])]
+    opens, adds, lists = [], [], []
+    with bench.progress("journals of 0 to 100,000 jobs", len(sizes)) as advance:
+        for size in sizes:
+            path = bench.directory / f"journal-{size}.sqlite3"
+            await asyncio.to_thread(_fill, path, size)
+            opened, added, listed = await _use(path, bench.pick(5, COMMITS))
+            opens.append((float(size), opened))
+            adds.append((float(size), added))
+            lists.append((float(size), listed))
+            advance()
+    write_plot(
+        bench.out / "bench-journal-size.svg",
+        "A journal that grows",
+        "jobs in the journal (leftmost: none)",
+        "seconds",
+        [Line("opened at start", opens), Line("a job of 1 kB added", adds), Line("the newest 50 listed", lists)],
+    )
+    figures = []
+    for name, points in (("opened", opens), ("job added, median", adds), ("newest 50 listed, median", lists)):
+        figures += [
+            Figure(name=f"journal of {_count(int(size))}: {name}", value=took * 1000, unit="ms")
+            for size, took in points
+            if size in (0.0, points[-1][0])
+        ]
+    growth = adds[-1][1] / adds[0][1]
+    figures.append(Figure(name="job added, longest journal against none", value=growth, unit="×", goal=2 * LINEAR))
+    return figures
+
+
+def _fill(path: Path, jobs: int) -> None:
+    """An empty journal, then its jobs in one go, as they lie after years of printing."""
+
+    async def create() -> None:
+        await (await Journal.open(path, ROOM)).close()
+
+    asyncio.run(create())
+    connection = sqlite3.connect(path)
+    now = time.time()
+    data = b"Jasmine tea 2.50\n" * (OLD_JOB_BYTES // 17)
+    with connection:
+        connection.executemany(
+            "INSERT INTO jobs (number, job_id, state, source, size_bytes, sha256, created_at, updated_at)"
+            " VALUES (?, ?, 'printed', 'raw', ?, ?, ?, ?)",
+            (
+                (n, f"{n:016x}", len(data), hashlib.sha256(n.to_bytes(8, "big")).hexdigest(), now - 3600, now - 3600)
+                for n in range(1, jobs + 1)
+            ),
+        )
+        connection.executemany(
+            "INSERT INTO job_data (number, data) VALUES (?, ?)", ((n, data) for n in range(1, jobs + 1))
+        )
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+async def _use(path: Path, commits: int) -> tuple[float, float, float]:
+    """Seconds: to open, to add a job (median), to list the newest (median)."""
+    started = time.perf_counter()
+    journal = await Journal.open(path, ROOM)
+    opened = time.perf_counter() - started
+    adds, lists = [], []
+    try:
+        for number in range(commits):
+            data = receipt(NEW_JOB_BYTES, seed=number) + number.to_bytes(4, "big")
+            started = time.perf_counter()
+            await journal.add_job(data, "bench")
+            adds.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            await journal.jobs(50)
+            lists.append(time.perf_counter() - started)
+    finally:
+        await journal.close()
+    return opened, median(adds), median(lists)
+
+
+def _count(number: int) -> str:
+    """1000 as "1 k"."""
+    for unit, letter in ((1_000_000, " M"), (1_000, " k")):
+        if number >= unit:
+            return f"{number // unit}{letter}"
+    return f"{number} "
