@@ -23,6 +23,7 @@ help:  ## what can be made
 	@echo "PYTHON=python3.12 chooses the Python (3.11 or newer)."
 
 setup: prepare-dev
+	@$(BIN)/python -m host_bridge.virtual.micropython_vm
 
 prepare-run prepare-dev: prepare-%:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "error: no '$(PYTHON)' here. Install Python 3.11 or newer, or name one: make PYTHON=python3.12" >&2; exit 1; }

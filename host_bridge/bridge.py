@@ -124,6 +124,7 @@ class Bridge:
             return config.hub.port
         self._virtual = DrillHub(on_event=self.events.publish)
         options = Options(
+            engine=config.virtual.engine,
             link_baud=config.virtual.baud_rate,
             printer_baud=config.virtual.printer_baud_rate,
             printer_speed_mm_per_s=config.virtual.print_speed_mm_per_s,

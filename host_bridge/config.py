@@ -228,6 +228,10 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
     """The virtual hub: the real firmware with simulated peripherals."""
 
     enabled: Annotated[bool, _says("Use it in place of a real hub.")] = False
+    engine: Annotated[
+        Literal["cpython", "micropython"],
+        _says("What runs the firmware: this Python, or MicroPython as WebAssembly, which `make setup` installs."),
+    ] = "cpython"
     print_speed_mm_per_s: Annotated[float, Meta(gt=0, le=10_000), _says("How fast the simulated printer prints.")] = (
         150.0
     )

@@ -93,6 +93,10 @@ def run(
     virtual: Annotated[
         bool, typer.Option("--virtual", help="Run with a virtual hub: the real firmware with simulated devices.")
     ] = False,
+    engine: Annotated[
+        str | None,
+        typer.Option(metavar="cpython|micropython", help="What runs the virtual hub's firmware. [default: cpython]"),
+    ] = None,
     http: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="Where the API and the dashboard are. [default: 127.0.0.1:9180]"),
@@ -117,6 +121,7 @@ def run(
     given = {
         "hub.port": port,
         "virtual.enabled": virtual or None,
+        "virtual.engine": engine,
         "http.listen": http,
         "raw.listen": raw,
         "state_dir": None if state_dir is None else str(state_dir),

@@ -16,8 +16,9 @@ import msgspec
 
 from host_bridge.events import Event, LightEvent, ReceiptEvent, VirtualFaultEvent
 from host_bridge.interfaces.services import Receipt, Refused
-from host_bridge.virtual.engine import package_environment
+from host_bridge.virtual.engine import chip_command, package_environment
 from host_bridge.virtual.flash import find_firmware, lay_firmware
+from host_bridge.virtual.micropython_vm.installation import EngineMissing
 from host_bridge.virtual.options import Options
 from host_bridge.virtual.server import Control, Start
 
@@ -163,6 +164,9 @@ class VirtualHub:
             firmware = await asyncio.to_thread(find_firmware) if firmware is None else firmware
             await asyncio.to_thread(directory.mkdir, parents=True, exist_ok=True)
             fingerprint = await asyncio.to_thread(_fingerprint, firmware, directory, board, options)
+            await asyncio.to_thread(chip_command, options.engine, directory / "flash")
+        except EngineMissing as error:
+            raise VirtualHubError(str(error)) from error
         except OSError as error:
             raise VirtualHubError(f"the virtual hub's files can't be written to {directory}: {error}") from error
         self._start = Start(str(directory), fingerprint, options)

@@ -242,7 +242,7 @@ class Counter:
             at_ms = self._milliseconds()
             name = wires.CAUSE_NAMES[cause]
             self.boots.append((at_ms, name))
-            chip = ChipProcess(self._from_chip, self._chip_ended)
+            chip = ChipProcess(self._from_chip, self._chip_ended, self._options.engine)
             boot = Boot(
                 unique_id=self._options.unique_id,
                 rtc=self._rtc.hex(),

@@ -1,7 +1,6 @@
 """What plays the chip: a process that speaks the edge protocol of wires.py on its standard streams.
 
-This one runs firmware on CPython with a simulated `machine`; another command may run a WebAssembly MicroPython or an
-emulated RP2040 as long as it speaks the same.
+Two engines do: CPython with a simulated `machine` (chip.py), and MicroPython itself as WebAssembly (micropython_vm/).
 """
 
 from __future__ import annotations
@@ -20,6 +19,8 @@ import msgspec
 
 from host_bridge.virtual import wires
 from host_bridge.virtual.edge import Boot
+from host_bridge.virtual.micropython_vm import installation
+from host_bridge.virtual.options import Engine
 
 READ_BYTES: Final = 65536
 INBOX_LIMIT_BYTES: Final = 64 * 1024  # unread by the chip process; a chip so far behind hears nothing more
@@ -37,11 +38,24 @@ def package_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "PYTHONSAFEPATH": "1"}
 
 
+def chip_command(engine: Engine, flash: Path) -> list[str]:
+    """What to run as the chip process. Raises installation.EngineMissing."""
+    if engine == "micropython":
+        return installation.command(flash)
+    return [sys.executable, "-X", "utf8", "-m", "host_bridge.virtual.chip", str(flash)]
+
+
 class ChipProcess:
     """One life of the chip, from BOOT to its end. Used once."""
 
-    def __init__(self, receive: Callable[[wires.Frame], None], ended: Callable[[ChipProcess], None]) -> None:
+    def __init__(
+        self,
+        receive: Callable[[wires.Frame], None],
+        ended: Callable[[ChipProcess], None],
+        engine: Engine = "cpython",
+    ) -> None:
         self.dropped_bytes = 0
+        self._engine = engine
         self._receive = receive
         self._ended = ended
         self._process: asyncio.subprocess.Process | None = None
@@ -53,12 +67,12 @@ class ChipProcess:
         return self._process.pid if self._process is not None else None
 
     async def start(self, flash: Path, cause: int, boot: Boot) -> None:
-        """Give it power. Raises OSError if the process can't be started."""
+        """Give it power. Raises OSError or installation.EngineMissing if the process can't be started."""
         environment = package_environment()
         environment["PYTHONPYCACHEPREFIX"] = str(flash.parent / "pycache")  # the flash holds the firmware's files only
         environment["PYTHONIOENCODING"] = "utf-8"
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-X", "utf8", "-m", "host_bridge.virtual.chip", str(flash)),
+            *chip_command(self._engine, flash),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

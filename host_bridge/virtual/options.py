@@ -8,10 +8,12 @@ import msgspec
 
 from host_bridge.virtual import wiring
 
+Engine = Literal["cpython", "micropython"]
 Baud = Annotated[int, msgspec.Meta(ge=300, le=1_000_000)]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
+    engine: Engine = "cpython"  # what plays the chip, see engine.py
     tcp: bool = False  # attach the link by TCP although the system has pseudo-terminals
     link_baud: Annotated[int, msgspec.Meta(ge=0, le=4_000_000)] = 0  # 0: like USB, fast and with flow control
     printer_baud: Baud = wiring.PRINTER_BAUD
