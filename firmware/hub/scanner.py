@@ -13,7 +13,7 @@ from hub import survival, transport
 
 RING_SCANS = 64
 RING_BYTES = 16_384
-SCAN_BYTES_MAX = 2048
+SCAN_BYTES_MAX = 7092  # the most digits a QR code holds, and its AIM identifier
 _PART_BYTES_MAX = 231  # of a scan in one frame: 240 less the message's fixed part
 _IDLE_END_MS = 50
 _REPEAT_MS = 400
@@ -143,6 +143,7 @@ class Scanner:
         now = time.ticks_ms()
         if too_long:
             self.dropped_scans += 1
+            self._faults.set("scanner_garbled", True)
         elif data and not self._is_banner(data, now):
             self._keep(data, now)
 
@@ -156,6 +157,7 @@ class Scanner:
         return False
 
     def _keep(self, data, now):
+        self._faults.set("scanner_garbled", False)
         flags = SCAN_HAS_SYMBOLOGY if _has_aim_identifier(data) else 0
         if data == self._last[0] and time.ticks_diff(now, self._last[1]) < _REPEAT_MS:
             flags |= SCAN_REPEAT

@@ -17,6 +17,7 @@ FAULTS = (
     (7, "paper_near_end", "printer", WARNING, 2),
     (8, "scans_waiting", "scanner", WARNING, 6),
     (9, "drawer_left_open", "drawer", NOTICE, 7),
+    (10, "scanner_garbled", "scanner", WARNING, 8),
     # These want a technician.
     (20, "printer_error", "printer", ERROR, 8),
     (21, "safe_mode", "hub", ERROR, 9),

@@ -21,8 +21,8 @@ from hublink.messages import SCAN_CONTINUES, SCAN_HAS_SYMBOLOGY, SCAN_REPEAT
 log = logging.getLogger(__name__)
 
 EXPIRE_MS = 10_000  # an old scan must not fall into the next customer's basket
-PARTS_MAX = 1024  # more than the hub's ring of 64 scans of 2 KB has; what is over comes again in the next session
-SCAN_BYTES_MAX = 4096
+PARTS_MAX = 1024  # more than the hub's ring has; what is over comes again in the next session
+SCAN_BYTES_MAX = 7092  # as on the hub
 JOURNAL_RETRY_MS = 1000
 _AIM_CHARACTERS = 3
 

@@ -76,6 +76,17 @@ FAULT_TEXTS: dict[str, FaultText] = {
             "请暂停扫码，待收银机恢复后重新扫描最后几件商品。",
         ),
     ),
+    "scanner_garbled": _fault(
+        ("Barcode scanner sends garbage", "扫码枪发送了无效数据"),
+        (
+            "More came in one go than any barcode holds: a wrong baud rate, or a bad plug.",
+            "一次收到的数据超过任何条码的长度：波特率不符或插头接触不良。",
+        ),
+        (
+            "Scan the article again. If it stays, push the scanner's plug in, then call the technician.",
+            "请重新扫描该商品；若仍出现，请插紧扫码枪插头，然后联系技术人员。",
+        ),
+    ),
     "drawer_stuck": _fault(
         ("Cash drawer did not open", "钱箱未能打开"),
         ("It is locked, jammed, or its cable is out.", "钱箱被锁住、卡住，或连接线脱落。"),

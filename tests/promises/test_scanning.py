@@ -102,7 +102,7 @@ async def test_two_tills_see_a_scan_and_the_first_acknowledgement_settles_it(til
 
 
 async def test_a_long_code_arrives_whole(till: Till) -> None:
-    data = "".join(chr(ord("A") + index % 26) for index in range(1500))
+    data = "".join(chr(ord("A") + index % 26) for index in range(4000))
     await scan(till, data, "]Q1")
     scans = await till.until(lambda answer: answer["scans"], "/api/v1/scans?after=0")
     assert (scans[0]["data"], scans[0]["symbology"]) == (data, "]Q1")
