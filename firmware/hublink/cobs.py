@@ -7,6 +7,10 @@ keeps them from ever being it (a code is never 0).
 
 SENTINEL = 0x7E
 _SENTINEL = b"\x7e"
+_SPAN = 16  # sentinels in a row, of which a hostile or unlucky raster is made, are coded so many at a time
+_SENTINELS = _SENTINEL * _SPAN
+_EMPTY_RUN = 1 ^ SENTINEL
+_EMPTY_RUNS = bytes((_EMPTY_RUN,)) * _SPAN
 _RUN_MAX = 254  # a block's longest run of data; its code 255 has no sentinel behind it
 
 
@@ -29,11 +33,16 @@ def encode_into(data, length, out, at):
             start += _RUN_MAX
             run -= _RUN_MAX
         out[at] = (run + 1) ^ SENTINEL
-        out[at + 1 : at + 1 + run] = data[start:end]
+        if run:
+            out[at + 1 : at + 1 + run] = data[start:end]
         at += run + 1
         if found < 0:
             return at
         start = found + 1
+        while run == 0 and start + _SPAN <= length and data[start : start + _SPAN] == _SENTINELS:
+            out[at : at + _SPAN] = _EMPTY_RUNS
+            at += _SPAN
+            start += _SPAN
 
 
 def decode_into(coded, length, out):
@@ -47,10 +56,16 @@ def decode_into(coded, length, out):
         followed = end < length and code != 255  # by a sentinel
         if code == 0 or end > length or filled + code - 1 + followed > room:
             return -1
-        out[filled : filled + code - 1] = coded[at + 1 : end]
-        filled += code - 1
+        if code > 1:
+            out[filled : filled + code - 1] = coded[at + 1 : end]
+            filled += code - 1
         if followed:
             out[filled] = SENTINEL
             filled += 1
         at = end
+        if code == 1:
+            while at + _SPAN < length and filled + _SPAN <= room and coded[at : at + _SPAN] == _EMPTY_RUNS:
+                out[filled : filled + _SPAN] = _SENTINELS
+                filled += _SPAN
+                at += _SPAN
     return filled

@@ -43,7 +43,7 @@ _RANK = {ERROR: 0, WARNING: 1, NOTICE: 2}
 
 
 def worst(numbers):
-    """The fault to show of several: the most severe, then the lowest number; 0 if there is none (or only unknown ones)."""
+    """The fault to show of several: the most severe, then the lowest number; 0 for none or only unknown ones."""
     best, best_rank = 0, (9, 0)
     for number in numbers:
         entry = BY_NUMBER.get(number)

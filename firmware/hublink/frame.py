@@ -82,7 +82,8 @@ class FrameReader:
                 break
             self._finish()
             start = found + 1
-        if self._filled and self._looks_like_text() and _ends_like_text(self._segment, self._filled):
+        # A frame's second byte tells it from text, so one byte alone may still be either.
+        if self._filled > 1 and _ends_like_text(self._segment, self._filled) and self._looks_like_text():
             self._hand_on_text()
 
     def _extend(self, data, start, end):
@@ -132,7 +133,8 @@ class FrameReader:
         self._on_frame(kind & 7, message, session, sequence, ack, payload)
 
     def _looks_like_text(self):
-        """No frame: its second byte is its kind, 0x10…0x1F. Text has no control character but TAB, LF, CR, ESC."""
+        """No frame: its second byte is its kind, 0x10…0x1F. Text has no control character but TAB, LF, CR, ESC (0x1B
+        is also the hub's ACK, but that has a 0x00 behind it)."""
         segment = self._view[: self._filled]
         if min(segment) >= 0x20:
             return True

@@ -41,7 +41,7 @@ def pack_hello(hello):
         hello["scan_next"],
     )
     for key in _TEXTS:
-        text = hello[key].encode()[:_TEXT_BYTES_MAX]
+        text = _cut(hello[key].encode())
         payload += bytes((len(text),)) + text
     return payload
 
@@ -86,12 +86,22 @@ def unpack_hello(payload):
     return hello
 
 
-def pack_open(nonce, boot_id, credit):
-    return struct.pack(_OPEN, PROTOCOL_MAX, nonce, boot_id, credit)
+def _cut(text):
+    """UTF-8 of at most _TEXT_BYTES_MAX, cut between characters."""
+    end = min(len(text), _TEXT_BYTES_MAX)
+    while end < len(text) and text[end] & 0xC0 == 0x80:
+        end -= 1
+    return text[:end]
+
+
+def pack_open(nonce, boot_id, credit, protocol=PROTOCOL_MAX):
+    return struct.pack(_OPEN, protocol, nonce, boot_id, credit)
 
 
 def unpack_open(payload):
-    """(protocol, nonce, boot id, credit), or None."""
+    """(protocol, nonce, boot id, credit), or None. Of a foreign protocol the first alone tells."""
+    if payload and not PROTOCOL_MIN <= payload[0] <= PROTOCOL_MAX:
+        return payload[0], 0, b"", b""
     if len(payload) != struct.calcsize(_OPEN):
         return None
     return struct.unpack_from(_OPEN, payload, 0)

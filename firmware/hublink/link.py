@@ -33,10 +33,13 @@ TICKS_MASK = 0x3FFFFFFF
 _TICKS_HALF = 0x20000000
 QUEUE_MESSAGES = 16  # waiting to be sent, a channel
 CREDIT_MESSAGES = b"\x10\x04\x08\x08\x08\x08"  # a channel, at the start of a session; control's is never charged
-EVENTS_MAX = 128  # more than all credit together, so it can't run over while credit is respected
+EVENTS_MAX = 128  # that the owner has not read; text and control stop well before, to leave room for all credit
 TRACE_FRAMES = 100  # each way
+HELLOS_APART_MS = 250  # two HELLOs so far apart, and no answer to a PING between: the hub has lost the session
+PINGED_MS_MAX = 10_000  # however busy the link: the peer's clock and the round trip are asked for so often
 _CHANNELS = 6
-_CONTROL_BURST = 16  # control messages taken in ahead of the owner
+_TEXT_EVENTS = 48
+_CONTROL_EVENTS = 80
 _PING = "<I"
 _PONG = "<II"
 _NO_SESSION = 0
@@ -81,6 +84,7 @@ class Link:
         self._reader = frame.FrameReader(not self._is_hub, self._on_frame, self._on_text, self._count)
         self._events = []
         self._queues = [[] for _ in range(_CHANNELS)]
+        self._in_hand = [0] * _CHANNELS  # messages of held channels that the owner has read and not yet granted
         self._now = 0
         self._rto_ms = profile.rto_first_ms
         self._forget_session()
@@ -98,14 +102,14 @@ class Link:
 
     def close(self, now):
         """End the session in order; the CLOSE frame is in the next `data_to_send`."""
-        self._now = now
+        self._note_time(now)
         if self.state == UP:
             self._close_due = True
             self._go_down("closed")
 
     def receive(self, data, now, length=None):
         """Take what the transport read: data[:length], bytes or bytearray."""
-        self._now = now
+        self._note_time(now)
         length = len(data) if length is None else length
         self.statistics["bytes_in"] += length
         self._reader.feed(data, length)
@@ -135,19 +139,27 @@ class Link:
         return room
 
     def grant(self, channel, count=1):
-        """The owner has finished with `count` messages of a held channel: the peer may send as many more."""
-        self._granted[channel] = (self._granted[channel] + count) & 0xFFFF
-        self._credit_due[channel] += count
+        """The owner has finished with `count` messages of a held channel: the peer may send as many more.
+
+        What it read in an earlier session and still holds is not on offer again until it is granted, so that a link
+        that comes and goes can't fill the owner.
+        """
+        count = min(count, self._in_hand[channel])
+        self._in_hand[channel] -= count
+        self._give(channel, count)
 
     def next_event(self):
-        """The next of ("up", hello), ("down", reason), ("message", name, values), ("writable", channel), ("text", bytes)."""
+        """The next ("up", hello), ("down", reason), ("message", name, values), ("writable", channel) or ("text", bytes);
+        None if there is none."""
         if not self._events:
             return None
         event = self._events.pop(0)
         if event[0] == "message":
             channel = messages.BY_NAME[event[1]].channel
-            if channel not in self._held:
-                self.grant(channel)
+            if channel in self._held:
+                self._in_hand[channel] += 1
+            else:
+                self._give(channel, 1)
         return event
 
     def peer_clock_ms(self, now):
@@ -159,7 +171,7 @@ class Link:
 
     def data_to_send(self, now):
         """The next frame's bytes, or b"" when there is nothing to send now. Call again until it is empty."""
-        self._now = now
+        self._note_time(now)
         if self._close_due:
             self._close_due = False
             return self._emit(CLOSE, 0, self._closing_session, 0, b"")
@@ -187,7 +199,7 @@ class Link:
 
     def handle_timer(self, now):
         """Let time pass: loss of the peer, retransmission."""
-        self._now = now
+        self._note_time(now)
         if self.state != UP:
             return
         if elapsed_ms(now, self._heard_at) >= self.profile.down_ms:
@@ -216,19 +228,20 @@ class Link:
         self._open_due = False
         self._close_due = False
         self._closing_session = _NO_SESSION
-        self._hellos_in_session = 0
+        self._strange_hello_at = None  # when a HELLO of no life that we know came, and nothing of the session since
         self._srtt_8 = None  # smoothed round trip, in eighths of a millisecond
         self._rttvar_4 = 0  # its variation, in quarters
         self._rto_ms = self.profile.rto_first_ms
         self._sent_on = [0] * _CHANNELS  # messages, mod 2**16
         self._limit_of_peer = [0] * _CHANNELS
         self._taken_on = [0] * _CHANNELS
-        self._granted = list(CREDIT_MESSAGES)
+        self._granted = [CREDIT_MESSAGES[channel] - self._in_hand[channel] for channel in range(_CHANNELS)]
         self._credit_due = [0] * _CHANNELS
         self._wanted = [False] * _CHANNELS
         self._peer_clock = None
         self._heard_at = self._now
         self._sent_at = self._now
+        self._pinged_at = self._now
         self._hello_at = None
         for queue in self._queues:
             queue[:] = []
@@ -255,7 +268,7 @@ class Link:
 
     def _come_up(self, peer_credit):
         self.state = UP
-        self._heard_at = self._sent_at = self._now
+        self._heard_at = self._sent_at = self._pinged_at = self._now
         self._limit_of_peer = list(peer_credit)
         self._ping_now = not self._is_hub
         self._events.append(("up", self.peer))
@@ -264,7 +277,7 @@ class Link:
 
     def _on_text(self, text):
         self._count("text_bytes", len(text))
-        if len(self._events) < EVENTS_MAX:
+        if len(self._events) < _TEXT_EVENTS:
             self._events.append(("text", text))
 
     def _on_frame(self, kind, code, session, sequence, ack, payload):
@@ -285,23 +298,39 @@ class Link:
         if hello is None:
             self._count("error_hello")
         elif "nonce" not in hello:
+            self._count("error_version")
             newer = hello["protocol_min"] > hello_codec.PROTOCOL_MAX
             if self.state == OPENING:
                 self._go_down("bridge_too_old" if newer else "firmware_too_old")
         elif self.state == OPENING:
-            self.peer = hello
-            self._session = self._next_session
-            self._open_due = True
+            self._on_hello_opening(hello)
         elif self.state == UP:
             self._on_hello_in_session(hello)
 
+    def _on_hello_opening(self, hello):
+        """Answer it. Each life and beacon gets a session number of its own: what then comes in that session is the
+        answer to this very HELLO, and not to another, of which one may be an echo of an earlier life."""
+        if self._session == _NO_SESSION:
+            self._session = self._next_session
+        elif not self._is_peers(hello):
+            self._session = self._session % 0xFFFF + 1
+        self.peer = hello
+        self._open_due = True
+
+    def _is_peers(self, hello):
+        return hello["boot_id"] == self.peer["boot_id"] and hello["nonce"] == self.peer["nonce"]
+
     def _on_hello_in_session(self, hello):
-        """The hub repeats its beacon until our OPEN arrives. Two others with no frame between: it has lost the session."""
-        if hello["boot_id"] == self.peer["boot_id"] and hello["nonce"] == self.peer["nonce"]:
+        """The hub repeats its beacon until our OPEN arrives. Another beacon than that: has it lost the session, or is
+        it an echo? Ask; no answer until the next means that it has."""
+        if self._is_peers(hello):
             self._open_due = True
             return
-        self._hellos_in_session += 1
-        if self._hellos_in_session >= 2:
+        self._count("strange_hellos")
+        if self._strange_hello_at is None:
+            self._strange_hello_at = self._now
+            self._ping_now = True
+        elif elapsed_ms(self._now, self._strange_hello_at) >= HELLOS_APART_MS:
             restarted = hello["boot_id"] != self.peer["boot_id"]
             self._go_down("hub_restarted" if restarted else "hub_lost_session")
 
@@ -310,6 +339,9 @@ class Link:
         opened = hello_codec.unpack_open(payload) if self._is_hub else None
         if opened is None or session == _NO_SESSION:
             self._count("error_hello")
+            return
+        if not hello_codec.PROTOCOL_MIN <= opened[0] <= hello_codec.PROTOCOL_MAX:
+            self._count("error_version")
             return
         _, nonce, boot_id, credit = opened
         if nonce != self._nonce or boot_id != self._hello()["boot_id"]:
@@ -340,7 +372,7 @@ class Link:
         if self.state != UP or not self._on_ack(ack):
             return
         self._heard_at = self._now
-        self._hellos_in_session = 0
+        self._strange_hello_at = None
         if kind == DATA:
             self._on_data(code, sequence, payload)
         elif kind == NAK:
@@ -382,7 +414,7 @@ class Link:
         if message is None or values is None:
             self._count("error_message")
             if channel < _CHANNELS:
-                self.grant(channel)
+                self._give(channel, 1)
         elif message.name == "credit":
             self._on_credit(values)
         else:
@@ -390,8 +422,13 @@ class Link:
 
     def _may_take(self, channel):
         if channel == messages.CONTROL:
-            return len(self._events) < EVENTS_MAX - _CONTROL_BURST
+            return len(self._events) < _CONTROL_EVENTS
         return 0 < ((self._granted[channel] - self._taken_on[channel]) & 0xFFFF) < 0x8000
+
+    def _give(self, channel, count):
+        """Let the peer send `count` more messages; it is told when that is worth a frame."""
+        self._granted[channel] = (self._granted[channel] + count) & 0xFFFF
+        self._credit_due[channel] += count
 
     def _on_credit(self, values):
         channel, limit = values
@@ -403,7 +440,7 @@ class Link:
         self._tell_writable(channel)
 
     def _tell_writable(self, channel):
-        if self._wanted[channel] and len(self._queues[channel]) < QUEUE_MESSAGES and self._credit_left(channel) > 0:
+        if self._wanted[channel] and len(self._queues[channel]) < min(QUEUE_MESSAGES, self._credit_left(channel)):
             self._wanted[channel] = False
             self._events.append(("writable", channel))
 
@@ -435,7 +472,10 @@ class Link:
         return True
 
     def _on_round_trip(self, sample_ms):
-        """RFC 6298, in whole numbers: srtt in eighths, rttvar in quarters."""
+        """RFC 6298, in whole numbers: srtt in eighths, rttvar in quarters. A sample longer than a link can be silent
+        is a late echo, or a lie."""
+        if sample_ms > self.profile.down_ms:
+            return
         if self._srtt_8 is None:
             self._srtt_8 = sample_ms * 8
             self._rttvar_4 = sample_ms * 2
@@ -452,6 +492,26 @@ class Link:
         self._peer_clock = (clock & TICKS_MASK, self._now)
         if echo:
             self._on_round_trip(elapsed_ms(self._now, echo & TICKS_MASK))
+
+    def _note_time(self, now):
+        """Where the clock stepped back, every span that is being timed goes on from where it was."""
+        step = now - self._now
+        self._now = now
+        if step & TICKS_MASK < _TICKS_HALF:
+            return
+        self._flight_at = (self._flight_at + step) & TICKS_MASK
+        self._ack_since = (self._ack_since + step) & TICKS_MASK
+        self._heard_at = (self._heard_at + step) & TICKS_MASK
+        self._sent_at = (self._sent_at + step) & TICKS_MASK
+        self._pinged_at = (self._pinged_at + step) & TICKS_MASK
+        if self._hello_at is not None:
+            self._hello_at = (self._hello_at + step) & TICKS_MASK
+        if self._strange_hello_at is not None:
+            self._strange_hello_at = (self._strange_hello_at + step) & TICKS_MASK
+        if self._peer_clock is not None:
+            self._peer_clock = (self._peer_clock[0], (self._peer_clock[1] + step) & TICKS_MASK)
+        for entry in self._flight:
+            entry[3] = (entry[3] + step) & TICKS_MASK
 
     def _go_back(self):
         self._resend = len(self._flight)
@@ -470,7 +530,7 @@ class Link:
             hello = self._hello()
             hello["nonce"] = self._nonce
             hello["dictionary"] = messages.dictionary_hash()
-            hello["credit"] = CREDIT_MESSAGES
+            hello["credit"] = bytes(self._granted)
             return self._emit(HELLO, 0, _NO_SESSION, 0, hello_codec.pack_hello(hello))
         return self._open_frame()
 
@@ -479,9 +539,9 @@ class Link:
             return b""
         self._open_due = False
         peer = self.peer
-        return self._emit(
-            OPEN, 0, self._session, 0, hello_codec.pack_open(peer["nonce"], peer["boot_id"], CREDIT_MESSAGES)
-        )
+        protocol = min(hello_codec.PROTOCOL_MAX, peer["protocol_max"])
+        payload = hello_codec.pack_open(peer["nonce"], peer["boot_id"], bytes(self._granted), protocol)
+        return self._emit(OPEN, 0, self._session, 0, payload)
 
     def _session_frame(self, now):
         """What matters most first: repair, then new messages by channel, then acknowledgement, then a sign of life."""
@@ -501,13 +561,21 @@ class Link:
                 return coded
         if self._ack_now or self._ack_owed * 2 >= self.profile.window or self._ack_is_due(now):
             return self._emit(ACK, 0, self._session, 0, b"")
-        if self._ping_now or elapsed_ms(now, self._sent_at) >= self.profile.ping_ms:
+        if self._ping_is_due(now):
             self._ping_now = False
+            self._pinged_at = now
             return self._emit(PING, 0, self._session, 0, struct.pack(_PING, now or 1))
         return b""
 
     def _ack_is_due(self, now):
         return self._ack_owed and elapsed_ms(now, self._ack_since) >= self.profile.ack_delay_ms
+
+    def _ping_is_due(self, now):
+        return (
+            self._ping_now
+            or elapsed_ms(now, self._sent_at) >= self.profile.ping_ms
+            or elapsed_ms(now, self._pinged_at) >= PINGED_MS_MAX
+        )
 
     def _again(self, now):
         entry = self._flight[len(self._flight) - self._resend]
