@@ -1,5 +1,7 @@
 """The transports: what carries the link's bytes."""
 
+import asyncio
+
 import machine
 
 
@@ -29,7 +31,34 @@ def _options(port):
 
 
 def open_link(link):
-    """The stream of the board file's `link` section. ValueError if its transport is not known."""
+    """The way to the bridge from the board file's `link` section. ValueError if its transport is not known.
+
+    It has `await readinto(buffer)`, `await write(data)` and `close()`.
+    """
     if link["transport"] == "uart":
-        return open_uart(link)
-    raise ValueError("link.transport: expected 'uart', found %r" % link["transport"])
+        return UartLink(open_uart(link))
+    if link["transport"] == "usb":
+        from hub.console import ConsoleLink
+
+        return ConsoleLink()
+    raise ValueError("link.transport: expected 'uart' or 'usb', found %r" % link["transport"])
+
+
+class UartLink:
+    """The link on a UART of its own."""
+
+    def __init__(self, uart):
+        self._reader = asyncio.StreamReader(uart)
+        self._writer = asyncio.StreamWriter(uart, {})
+
+    def readinto(self, buffer):
+        """Awaitable: how many bytes came, at least one."""
+        return self._reader.readinto(buffer)
+
+    def write(self, data):
+        """Awaitable: hand all of it to the UART."""
+        self._writer.write(data)
+        return self._writer.drain()
+
+    def close(self):
+        pass

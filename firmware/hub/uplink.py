@@ -15,7 +15,7 @@ _TIMER_SLICE_MS = 100  # the longest sleep: a timer that falls due meanwhile wai
 
 class Uplink:
     def __init__(self, profile, hello, stream, held=()):
-        """`stream` is what the transport opened: readable and writable without blocking."""
+        """`stream` is what the transport opened (transport.open_link): it waits, but never blocks."""
         # The hub acknowledges what it has read at once: waiting would cost it a timer for each frame.
         profile.ack_delay_ms = 0
         self._link = Link(HUB, profile, hello=hello, held=held, trace_frames=0)
@@ -50,10 +50,9 @@ class Uplink:
 
     async def read(self, task):
         """Task: take what comes."""
-        reader = asyncio.StreamReader(self._stream)
         buffer = bytearray(_READ_BYTES)
         while True:
-            count = await reader.readinto(buffer)
+            count = await self._stream.readinto(buffer)
             task.work("receive")
             if count:
                 self._link.receive(buffer, time.ticks_ms(), count)
@@ -63,7 +62,6 @@ class Uplink:
 
     async def write(self, task):
         """Task: send what is due, one frame at a time, so that the next is always the most important one."""
-        writer = asyncio.StreamWriter(self._stream, {})
         self._link.start(time.ticks_ms())
         while True:
             await self._wake.wait()
@@ -74,8 +72,7 @@ class Uplink:
                 task.rest()
                 if not coded:
                     break
-                writer.write(coded)
-                await writer.drain()
+                await self._stream.write(coded)
 
     async def keep_time(self, task):
         """Task: the link's timers."""
