@@ -12,6 +12,7 @@ from machine import Pin
 
 ON_MS_MIN, ON_MS_MAX = 10, 510
 _REST_PER_ON = 4  # on / (on + off) <= 0.2
+_REST_MS_MAX = ON_MS_MAX * (1 + _REST_PER_ON)
 _VERIFY_MS = 400  # a spring drawer is open within 100 ms
 _SWITCH_MS = 50
 _REMEMBERED_KICKS = 16
@@ -87,7 +88,7 @@ class Drawer:
             request = self._request
             if request is None:
                 continue
-            outcome = await self._open(*request[1:])
+            outcome = await self._open(request)
             if outcome == _STUCK:
                 self._faults.set("drawer_stuck", True)
             elif outcome == _OPENED:
@@ -97,15 +98,16 @@ class Drawer:
                 for kick in request[0]:
                     self._done(kick, outcome)
 
-    async def _open(self, pin, on_ms, deadline_ms):
+    async def _open(self, request):
         """A pulse, and where the switch stays closed one more, if there is time."""
+        _, pin, on_ms, deadline_ms = request
         for attempt in range(2):
             if self.state() == _OPEN:
                 return _OPENED
             wait_ms = time.ticks_diff(self._rest_until, time.ticks_ms())
-            if wait_ms > 0:
+            if 0 < wait_ms <= _REST_MS_MAX:  # more: it was so long ago that the clock has come round
                 await asyncio.sleep_ms(wait_ms)
-            if _is_past(deadline_ms) or self._request is None:
+            if _is_past(deadline_ms) or self._request is not request:
                 return _STUCK if attempt else _EXPIRED
             self._pulse(pin, on_ms)
             if self._switch is None:

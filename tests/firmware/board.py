@@ -1,0 +1,506 @@
+"""A board in virtual time: the hub's own modules, run by CPython, on simulated pins, UARTs, timers and watchdog.
+
+The firmware's modules are loaded anew for each life of the hub, with stand-ins for MicroPython's `machine`, `time` and
+`asyncio`. A life that ends just stops: its tasks never run on, its timers are gone, its pins keep their level.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import io
+import random
+import sys
+import traceback
+import types
+from collections.abc import Callable
+from typing import Any
+
+from tests.firmware.virtual_time import the_loop
+
+TICKS_MASK = 0x3FFFFFFF
+TICKS_HALF = 0x20000000
+PWRON_RESET, HARD_RESET, WDT_RESET, SOFT_RESET = 1, 2, 3, 5
+PUMP_S = 0.001
+BUSY_PUMP_S = 0.005  # how soon a device that takes nothing is asked again
+
+
+class Line:
+    """One UART's wires. `take` gets what the hub sends, as fast as `bytes_per_s` and `room` allow."""
+
+    def __init__(self, board: Board, number: int) -> None:
+        self._board = board
+        self.number = number
+        self.rx = bytearray()  # on their way to the hub
+        self.tx = bytearray()
+        self.sent = bytearray()  # all that left the hub
+        self.lost = 0
+        self.bytes_per_s = 300_000
+        self.rx_limit = self.tx_limit = 4096
+        self.room: Callable[[], int] = lambda: 1 << 30
+        self.take: Callable[[bytes], None] = lambda data: None
+        self._pumping = False
+        self._watchers: set[asyncio.Future[None]] = set()
+
+    def push(self, data: bytes) -> None:
+        """Bytes for the hub; what its buffer can't hold is lost."""
+        room = self.rx_limit - len(self.rx)
+        self.lost += max(0, len(data) - room)
+        self.rx += data[:room]
+        self._wake()
+
+    def write(self, data: bytes) -> int:
+        taken = bytes(data[: self.tx_limit - len(self.tx)])
+        self.tx += taken
+        if not self._pumping and self.tx:
+            self._pumping = True
+            the_loop().call_later(PUMP_S, self._pump)
+        return len(taken)
+
+    def clear_tx(self) -> None:
+        self.tx.clear()
+        self._wake()
+
+    async def changed(self) -> None:
+        watcher = the_loop().create_future()
+        self._watchers.add(watcher)
+        try:
+            await watcher
+        finally:
+            self._watchers.discard(watcher)
+
+    def _pump(self) -> None:
+        count = min(len(self.tx), self.room(), max(1, int(self.bytes_per_s * PUMP_S)))
+        if count > 0:
+            data = bytes(self.tx[:count])
+            del self.tx[:count]
+            self.sent += data
+            self.take(data)
+            self._wake()
+        self._pumping = bool(self.tx)
+        if self._pumping:
+            the_loop().call_later(PUMP_S if count > 0 else BUSY_PUMP_S, self._pump)
+
+    def _wake(self) -> None:
+        for watcher in self._watchers:
+            if not watcher.done():
+                watcher.set_result(None)
+
+
+class Board:
+    """Pins, lines, memory over a reset, watchdog; and the hub's present life, if it has power."""
+
+    def __init__(self, config: dict[str, Any] | None = None, seed: int = 0) -> None:
+        self.config = config or {}
+        self.random = random.Random(seed)
+        self.ticks_offset = 0
+        self.levels: dict[int, int] = {}
+        self.edges: dict[int, list[tuple[int, float]]] = {}  # pin → (level, seconds)
+        self.lines: dict[int, Line] = {}
+        self.rtc = b""
+        self.resets: list[int] = []  # causes of the starts
+        self.life: Life | None = None
+        self.on_start: Callable[[], None] = lambda: None
+
+    def line(self, number: int) -> Line:
+        if number not in self.lines:
+            self.lines[number] = Line(self, number)
+        return self.lines[number]
+
+    def start(self, cause: int = PWRON_RESET) -> Any:
+        """Boot, as boot.py and main.py do; returns the hub."""
+        self.end()
+        self.resets.append(cause)
+        life = self.life = Life(self, cause)
+        self.on_start()
+        life.module("board").drive_to_rest()
+        life.module("survival").count_boot()
+        life.hub = life.module("app").Hub(life.module("board").load())
+        life.hub.run()
+        return life.hub
+
+    def end(self) -> None:
+        """Stop dead, wherever the program is."""
+        if self.life:
+            self.life.end()
+            self.life = None
+            for line in self.lines.values():
+                line.rx.clear()
+                line.tx.clear()
+
+    def power_off(self) -> None:
+        self.end()
+        self.rtc = b""
+        for pin in self.levels:
+            self.set_level(pin, 0)
+
+    def restart(self, cause: int) -> None:
+        the_loop().call_soon(self.start, cause)
+
+    def set_level(self, pin: int, level: int) -> None:
+        if self.levels.get(pin) != level:
+            self.levels[pin] = level
+            self.edges.setdefault(pin, []).append((level, the_loop().time()))
+
+    def pulses(self, pin: int) -> list[tuple[float, float]]:
+        """(begin, end) of each high pulse, in seconds."""
+        found, begin = [], None
+        for level, at in self.edges.get(pin, []):
+            if level:
+                begin = at
+            elif begin is not None:
+                found.append((begin, at))
+                begin = None
+        return found
+
+
+class Life:
+    """One life of the hub: its own copies of the modules, its tasks and timers."""
+
+    def __init__(self, board: Board, cause: int) -> None:
+        self.board = board
+        self.cause = cause
+        self.alive = True
+        self.hub: Any = None
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.printed: list[str] = []
+        self._calls: list[asyncio.TimerHandle] = []
+        self._modules = self._load()
+        self.module("board")._board = board.config
+        self.module("app").os = types.SimpleNamespace(urandom=board.random.randbytes)
+        self.module("supervisor").sys = types.SimpleNamespace(print_exception=self._print_exception)
+
+    def module(self, name: str) -> Any:
+        return self._modules["hub." + name]
+
+    def end(self) -> None:
+        self.alive = False
+        for call in self._calls:
+            call.cancel()
+
+    def ticks_ms(self) -> int:
+        return (int(round(the_loop().time() * 1000, 3)) + self.board.ticks_offset) & TICKS_MASK
+
+    def call_later(self, delay_s: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
+        self._calls = [call for call in self._calls if not call.cancelled() and call.when() >= the_loop().time()]
+        call = the_loop().call_later(delay_s, callback)
+        self._calls.append(call)
+        return call
+
+    def start_task(self, coroutine: Any) -> asyncio.Task[Any]:
+        task = the_loop().create_task(coroutine)
+        task.of_a_hub = True  # type: ignore[attr-defined]
+        self.tasks.append(task)
+        return task
+
+    async def _park_if_dead(self) -> None:
+        if not self.alive:
+            await the_loop().create_future()
+
+    async def sleep_ms(self, span_ms: float) -> None:
+        await asyncio.sleep(max(0, span_ms) / 1000)
+        await self._park_if_dead()
+
+    @staticmethod
+    def _print_exception(error: BaseException, file: io.StringIO) -> None:
+        file.write("".join(traceback.format_exception_only(error)))
+
+    # -- the stand-ins -------------------------------------------------------------------------------------------
+
+    def _load(self) -> dict[str, types.ModuleType]:
+        """Import the firmware with the stand-ins in place, and leave no trace in sys.modules."""
+        ours = {"machine": self._machine(), "time": self._time(), "asyncio": self._asyncio()}
+        aside = {name: module for name, module in sys.modules.items() if name in ours or _is_firmware(name)}
+        for name in aside:
+            del sys.modules[name]
+        sys.modules.update(ours)
+        try:
+            importlib.import_module("hub.app")
+            return {name: module for name, module in sys.modules.items() if _is_firmware(name)}
+        finally:
+            for name in [name for name in sys.modules if name in ours or _is_firmware(name)]:
+                del sys.modules[name]
+            sys.modules.update(aside)
+
+    def _time(self) -> types.ModuleType:
+        module = types.ModuleType("time")
+        module.ticks_ms = self.ticks_ms  # type: ignore[attr-defined]
+        module.ticks_add = lambda ticks, delta: (ticks + delta) & TICKS_MASK  # type: ignore[attr-defined]
+        module.ticks_diff = _ticks_diff  # type: ignore[attr-defined]
+        return module
+
+    def _asyncio(self) -> types.ModuleType:
+        module: Any = types.ModuleType("asyncio")
+        module.Event, module.CancelledError = asyncio.Event, asyncio.CancelledError
+        module.sleep_ms = self.sleep_ms
+        module.create_task = module.run = self.start_task
+        module.StreamReader = module.StreamWriter = lambda uart, extra=None: Stream(self, uart)
+        return module
+
+    def _machine(self) -> types.ModuleType:
+        life = self
+
+        class UART(Uart):
+            def __init__(self, number: int, **options: Any) -> None:
+                super().__init__(life, life.board.line(number), options)
+
+        class OfThisLife:
+            """Binds a class to the life."""
+
+        module: Any = types.ModuleType("machine")
+        module.UART = UART
+        module.Pin = type("Pin", (Pin, OfThisLife), {"life": life})
+        module.Timer = type("Timer", (Timer, OfThisLife), {"life": life})
+        module.WDT = type("WDT", (Watchdog, OfThisLife), {"life": life})
+        module.RTC = type("RTC", (Rtc, OfThisLife), {"life": life})
+        module.reset_cause = lambda: life.cause
+        module.reset = self._reset
+        module.unique_id = lambda: b"\x01HUB"
+        for name in ("PWRON_RESET", "HARD_RESET", "WDT_RESET", "SOFT_RESET"):
+            setattr(module, name, globals()[name])
+        return module  # type: ignore[no-any-return]
+
+    def _reset(self) -> None:
+        """Never returns, as the real one."""
+        self.end()
+        self.board.restart(HARD_RESET)
+        raise asyncio.CancelledError
+
+
+class Pin:
+    IN, OUT, PULL_UP, PULL_DOWN = 0, 1, 2, 3
+    life: Life
+
+    def __init__(self, number: int, mode: int = IN, pull: int = -1, value: int | None = None) -> None:
+        self._number = number
+        self._out = mode == self.OUT
+        board = self.life.board
+        if self._out and value is not None:
+            self.value(value)
+        elif not self._out:
+            board.levels.setdefault(number, 1 if pull == self.PULL_UP else 0)
+
+    def value(self, level: int | None = None) -> int | None:
+        board = self.life.board
+        if level is None:
+            return board.levels.get(self._number, 0)
+        if self.life.alive:
+            board.set_level(self._number, level)
+        return None
+
+
+class Timer:
+    ONE_SHOT, PERIODIC = 0, 1
+    life: Life
+
+    def __init__(self, number: int = -1) -> None:
+        self._call: asyncio.TimerHandle | None = None
+
+    def init(self, *, mode: int, period: int, callback: Callable[[Any], object], hard: bool = False) -> None:
+        if self._call:
+            self._call.cancel()
+
+        def fire() -> None:
+            if self.life.alive:
+                if mode == self.PERIODIC:
+                    self._call = self.life.call_later(period / 1000, fire)
+                callback(self)
+
+        self._call = self.life.call_later(period / 1000, fire)
+
+
+class Watchdog:
+    life: Life
+
+    def __init__(self, timeout: int) -> None:
+        self._timeout_s = timeout / 1000
+        self._call: asyncio.TimerHandle | None = None
+        self.feed()
+
+    def feed(self) -> None:
+        if self._call:
+            self._call.cancel()
+        self._call = self.life.call_later(self._timeout_s, self._bite)
+
+    def _bite(self) -> None:
+        if self.life.alive:
+            self.life.board.start(WDT_RESET)
+
+
+class Rtc:
+    life: Life
+
+    def memory(self, data: bytes | None = None) -> bytes | None:
+        if data is None:
+            return self.life.board.rtc
+        if self.life.alive:
+            self.life.board.rtc = bytes(data)
+        return None
+
+
+class Uart:
+    CTS = 2
+
+    def __init__(self, life: Life, line: Line, options: dict[str, Any]) -> None:
+        self.life, self.line = life, line
+        self._set(options)
+
+    def _set(self, options: dict[str, Any]) -> None:
+        self.line.rx_limit = options.get("rxbuf", 256)
+        self.line.tx_limit = options.get("txbuf", 256)
+
+    def init(self, **options: Any) -> None:
+        if self.life.alive:
+            self._set(options)
+            self.line.clear_tx()
+
+    def any(self) -> int:
+        return len(self.line.rx)
+
+    def readinto(self, buffer: bytearray) -> int | None:
+        count = min(len(buffer), len(self.line.rx))
+        if not count:
+            return None
+        buffer[:count] = self.line.rx[:count]
+        del self.line.rx[:count]
+        return count
+
+    def write(self, data: bytes) -> int | None:
+        return (self.line.write(data) or None) if self.life.alive else len(data)
+
+    def txdone(self) -> bool:
+        return not self.line.tx
+
+
+class Stream:
+    """MicroPython's StreamReader and StreamWriter, as far as the firmware uses them."""
+
+    def __init__(self, life: Life, uart: Uart) -> None:
+        self._life, self._uart = life, uart
+        self._out = b""
+
+    async def readinto(self, buffer: bytearray) -> int | None:
+        await asyncio.sleep(0)
+        await self._life._park_if_dead()
+        while not self._uart.any():
+            await self._uart.line.changed()
+            await self._life._park_if_dead()
+        return self._uart.readinto(buffer)
+
+    def write(self, data: bytes) -> None:
+        if not self._out:
+            data = data[self._uart.write(data) or 0 :]
+        self._out += data
+
+    async def drain(self) -> None:
+        await asyncio.sleep(0)
+        while self._out:
+            await self._life._park_if_dead()
+            self._out = self._out[self._uart.write(self._out) or 0 :]
+            if self._out:
+                await self._uart.line.changed()
+        await self._life._park_if_dead()
+
+
+class Uplink:
+    """Stands for hub.uplink where one device is tried: what it says is kept, and the test speaks for the bridge."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[Any, ...]] = []
+        self.granted: list[int] = []
+        self.is_up = True
+        self.room = 1 << 30  # messages
+        self._handlers: dict[str, Callable[..., None]] = {}
+        self._devices: list[Any] = []
+
+    def on(self, name: str, handler: Callable[..., None]) -> None:
+        self._handlers[name] = handler
+
+    def attach(self, device: Any) -> None:
+        self._devices.append(device)
+
+    def send(self, name: str, *values: Any) -> bool:
+        if not self.is_up or self.room <= 0:
+            return False
+        self.room -= 1
+        self.said.append((name, *values))
+        return True
+
+    def grant(self, channel: int) -> None:
+        self.granted.append(channel)
+
+    def say(self, name: str, *values: Any) -> None:
+        """The bridge says something."""
+        self._handlers[name](*values)
+
+    def up(self) -> None:
+        self.is_up = True
+        for device in self._devices:
+            device.link_up()
+
+    def down(self) -> None:
+        self.is_up = False
+        for device in self._devices:
+            device.link_down()
+
+    def writable(self, channel: int) -> None:
+        self.room = 1 << 30
+        for device in self._devices:
+            device.link_writable(channel)
+
+    def heard(self, name: str) -> list[tuple[Any, ...]]:
+        """The values of all messages of that name."""
+        return [message[1:] for message in self.said if message[0] == name]
+
+
+class Bench:
+    """One device of the hub on its own: `link` speaks for the bridge, `board` for the world."""
+
+    def __init__(self, cause: int = PWRON_RESET, ticks_offset: int = 0) -> None:
+        self.board = Board({"name": "bench", "link": {}})
+        self.board.ticks_offset = ticks_offset
+        self.life = self.board.life = Life(self.board, cause)
+        self.link = Uplink()
+        self.faults = self.life.module("faults").Faults()
+        self.blips = 0
+
+    def run(self, *tasks: Callable[[Any], Any]) -> list[Account]:
+        """Start the device's tasks."""
+        accounts = []
+        for task in tasks:
+            account = Account()
+            accounts.append(account)
+            account.task = self.life.start_task(task(account))
+        return accounts
+
+    def blip(self) -> None:
+        self.blips += 1
+
+    @property
+    def fault_codes(self) -> set[str]:
+        by_number = {entry[0]: entry[1] for entry in self.life._modules["hublink.faults"].FAULTS}  # type: ignore[attr-defined]
+        return {by_number[number] for number in self.faults.active}
+
+
+class Account:
+    """Stands for a task's account with the supervisor."""
+
+    def __init__(self) -> None:
+        self.step: str | None = None
+        self.works = 0
+        self.task: asyncio.Task[Any] | None = None
+
+    def work(self, step: str) -> None:
+        self.step = step
+        self.works += 1
+
+    def rest(self) -> None:
+        self.step = None
+
+
+def _is_firmware(name: str) -> bool:
+    return name.split(".")[0] in ("hub", "hublink")
+
+
+def _ticks_diff(end: int, start: int) -> int:
+    return ((end - start + TICKS_HALF) & TICKS_MASK) - TICKS_HALF
