@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import msgspec
 
-from host_bridge.journal.records import Job, Kick
+from host_bridge.journal.records import Job, Kick, Scan
 from host_bridge.state import FaultState, IndicatorState, LinkState, PrinterState
 
 QUEUE_LIMIT_EVENTS = 1000  # a subscriber that is further behind than this is cut off, and told so
@@ -25,6 +26,19 @@ class ScanEvent(msgspec.Struct, frozen=True, kw_only=True, tag="scan"):
     repeat: bool
     read_at: str
     redelivered: bool = False
+
+    @classmethod
+    def of(cls, scan: Scan, *, redelivered: bool = False) -> ScanEvent:
+        return cls(
+            sequence=scan.sequence,
+            data=scan.data,
+            data_hex=scan.raw.hex(),
+            symbology=scan.symbology,
+            check_digit_ok=scan.check_digit_ok,
+            repeat=scan.repeat,
+            read_at=datetime.fromtimestamp(scan.read_at, UTC).isoformat(timespec="milliseconds"),
+            redelivered=redelivered,
+        )
 
 
 class ScanSettledEvent(msgspec.Struct, frozen=True, kw_only=True, tag="scan_settled"):

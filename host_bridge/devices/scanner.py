@@ -7,7 +7,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from host_bridge.devices.check_digit import check_digit_ok
@@ -164,7 +163,7 @@ class ScannerService:
         self._waiting.add(scan.sequence)
         self._waits.set()
         if self._clock() - scan.read_at < self._expire_s:
-            self._events.publish(scan_event(scan))
+            self._events.publish(ScanEvent.of(scan))
 
     # -- expiry --------------------------------------------------------------------------------------------------
 
@@ -189,17 +188,3 @@ class ScannerService:
     def _settled(self, sequence: int, outcome: ScanState) -> None:
         self._waiting.discard(sequence)
         self._events.publish(ScanSettledEvent(sequence=sequence, outcome=outcome.value))
-
-
-def scan_event(scan: Scan, redelivered: bool = False) -> ScanEvent:
-    """A journaled scan as the till interfaces deliver it."""
-    return ScanEvent(
-        sequence=scan.sequence,
-        data=scan.data,
-        data_hex=scan.raw.hex(),
-        symbology=scan.symbology,
-        check_digit_ok=scan.check_digit_ok,
-        repeat=scan.repeat,
-        read_at=datetime.fromtimestamp(scan.read_at, UTC).isoformat(timespec="milliseconds"),
-        redelivered=redelivered,
-    )

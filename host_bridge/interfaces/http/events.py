@@ -19,7 +19,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from host_bridge.events import Event, Overflow, ScanEvent, Subscription
 from host_bridge.interfaces.http.context import CONTEXT, Context
 from host_bridge.interfaces.http.problem import Problem
-from host_bridge.interfaces.http.shapes import Ack, AckAnswer, ErrorMessage, StateMessage, scan_event
+from host_bridge.interfaces.http.shapes import Ack, AckAnswer, ErrorMessage, StateMessage
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class EventStream:
         newest = 0
         for scan in await self._context.bridge.scans.waiting():
             redelivered = scan.sequence in self._context.offered
-            await self._offer(scan_event(scan, redelivered=redelivered))
+            await self._offer(ScanEvent.of(scan, redelivered=redelivered))
             newest = scan.sequence
         try:
             async for event in subscription:

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from host_bridge.events import ScanEvent
 from host_bridge.interfaces.http.body import MAX_INTEGER
 from host_bridge.interfaces.services import Receipt
 from host_bridge.journal.records import Job, Scan, ScanState
@@ -171,17 +170,4 @@ def scan_view(scan: Scan) -> ScanView:
         repeat=scan.repeat,
         read_at=rfc3339(scan.read_at),
         state=scan.state,
-    )
-
-
-def scan_event(scan: Scan, *, redelivered: bool) -> ScanEvent:
-    return ScanEvent(
-        sequence=scan.sequence,
-        data=scan.data,
-        data_hex=scan.raw.hex(),
-        symbology=scan.symbology,
-        check_digit_ok=scan.check_digit_ok,
-        repeat=scan.repeat,
-        read_at=rfc3339(scan.read_at),
-        redelivered=redelivered,
     )
