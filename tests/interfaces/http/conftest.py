@@ -16,7 +16,7 @@ from host_bridge.config import Address
 from host_bridge.events import EventBus, ScanEvent, ScanSettledEvent
 from host_bridge.interfaces.http import HttpInterface, HttpLimits
 from host_bridge.interfaces.http.examples import STATE
-from host_bridge.interfaces.http.shapes import scan_event
+
 from host_bridge.interfaces.services import Bridge, Receipt, Refused, Submitted
 from host_bridge.journal.records import Job, JobState, Kick, KickState, Scan, ScanState
 from host_bridge.state import LinkState, State
@@ -178,7 +178,7 @@ class FakeScans:
         return scan
 
     def publish(self, scan: Scan) -> None:
-        event: ScanEvent = scan_event(scan, redelivered=False)
+        event = ScanEvent.of(scan, redelivered=False)
         self.bus.publish(event)
 
     def settle(self, sequence: int, state: ScanState) -> None:
