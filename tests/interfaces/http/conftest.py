@@ -16,7 +16,6 @@ from host_bridge.config import Address
 from host_bridge.events import EventBus, ScanEvent, ScanSettledEvent
 from host_bridge.interfaces.http import HttpInterface, HttpLimits
 from host_bridge.interfaces.http.examples import STATE
-
 from host_bridge.interfaces.services import Bridge, Receipt, Refused, Submitted
 from host_bridge.journal.records import Job, JobState, Kick, KickState, Scan, ScanState
 from host_bridge.state import LinkState, State
