@@ -20,6 +20,8 @@ _REPEAT_MS = 400
 _BANNER_MS = 1000  # words that a scanner says within a second of getting power are its banner
 _READ_BYTES = 256
 _SENSE_MS = 250
+_OLD_MS = 3_600_000  # older is told as this: the clock comes round after 12 days
+_AGE_EVERY_MS = 60_000
 _AIM_BYTES = 3
 
 
@@ -37,6 +39,7 @@ class Scanner:
         self._ring_bytes = 0
         self._sent = 0  # how many of the ring were sent in this session
         self._part_at = 0  # how much of the next one
+        self._old = 0  # how many of the ring are older than _OLD_MS
         self._last = (b"", 0)
         self._plugged = True
         self._powered_at = time.ticks_ms() if survival.reset_cause() == 1 else None
@@ -67,8 +70,12 @@ class Scanner:
         while self._ring and self._ring[0][0] <= sequence:
             entry = self._ring.pop(0)
             self._ring_bytes -= len(entry[3])
-            self._sent = max(0, self._sent - 1)
-        self._faults.set("scans_waiting", False)
+            self._old = max(0, self._old - 1)
+            if self._sent:
+                self._sent -= 1
+            else:
+                self._part_at = 0  # it was being sent again
+        self._faults.set("scans_waiting", len(self._ring) >= RING_SCANS)
         self._send()
 
     def _send(self):
@@ -77,7 +84,7 @@ class Scanner:
             sequence, read_at, flags, data = self._ring[self._sent]
             part = data[self._part_at : self._part_at + _PART_BYTES_MAX]
             more = SCAN_CONTINUES if self._part_at + len(part) < len(data) else 0
-            age_ms = max(0, time.ticks_diff(time.ticks_ms(), read_at))
+            age_ms = _OLD_MS if self._sent < self._old else max(0, time.ticks_diff(time.ticks_ms(), read_at))
             if not self._uplink.send("scan", sequence, age_ms, flags | more, part):
                 return
             self._part_at += len(part)
@@ -103,19 +110,25 @@ class Scanner:
                     self._finish()
 
     async def watch(self, task):
-        """Task: is the scanner plugged in? Where the board senses it."""
-        while self._sense is not None:
+        """Task: is the scanner plugged in, where the board senses it? And which scans have grown old?"""
+        while True:
             task.work("sense")
-            plugged = bool(self._sense.value())
-            if plugged and not self._plugged:
-                self._powered_at = time.ticks_ms()
-            if plugged != self._plugged:
-                self._plugged = plugged
-                self._pending = bytearray()
-                self._faults.set("scanner_unplugged", not plugged)
+            if self._sense is not None:
+                self._look(bool(self._sense.value()))
+            now = time.ticks_ms()
+            while self._old < len(self._ring) and time.ticks_diff(now, self._ring[self._old][1]) >= _OLD_MS:
+                self._old += 1
             task.rest()
-            await asyncio.sleep_ms(_SENSE_MS)
-        await asyncio.Event().wait()
+            await asyncio.sleep_ms(_AGE_EVERY_MS if self._sense is None else _SENSE_MS)
+
+    def _look(self, plugged):
+        if plugged == self._plugged:
+            return
+        self._plugged = plugged
+        if plugged:
+            self._powered_at = time.ticks_ms()
+        self._pending = bytearray()
+        self._faults.set("scanner_unplugged", not plugged)
 
     def _split(self, data):
         data = data.replace(b"\n", b"\r")
@@ -149,17 +162,14 @@ class Scanner:
 
     def _is_banner(self, data, now):
         """Words, right after the scanner got power. A number or an identified symbol is somebody's article."""
-        if self._powered_at is None or data.isdigit() or _has_aim_identifier(data):
-            return False
-        if time.ticks_diff(now, self._powered_at) < _BANNER_MS:
-            return True
-        self._powered_at = None
-        return False
+        if self._powered_at is not None and not 0 <= time.ticks_diff(now, self._powered_at) < _BANNER_MS:
+            self._powered_at = None
+        return self._powered_at is not None and not data.isdigit() and not _has_aim_identifier(data)
 
     def _keep(self, data, now):
         self._faults.set("scanner_garbled", False)
         flags = SCAN_HAS_SYMBOLOGY if _has_aim_identifier(data) else 0
-        if data == self._last[0] and time.ticks_diff(now, self._last[1]) < _REPEAT_MS:
+        if data == self._last[0] and 0 <= time.ticks_diff(now, self._last[1]) < _REPEAT_MS:
             flags |= SCAN_REPEAT
         self._last = (data, now)
         if len(self._ring) >= RING_SCANS or self._ring_bytes + len(data) > RING_BYTES:

@@ -258,7 +258,7 @@ class Life:
         module.unique_id = lambda: b"\x01HUB"
         for name in ("PWRON_RESET", "HARD_RESET", "WDT_RESET", "SOFT_RESET"):
             setattr(module, name, globals()[name])
-        return module  # type: ignore[no-any-return]
+        return module
 
     def _reset(self) -> None:
         """Never returns, as the real one."""
@@ -478,7 +478,7 @@ class Bench:
 
     @property
     def fault_codes(self) -> set[str]:
-        by_number = {entry[0]: entry[1] for entry in self.life._modules["hublink.faults"].FAULTS}  # type: ignore[attr-defined]
+        by_number = {entry[0]: entry[1] for entry in self.life._modules["hublink.faults"].FAULTS}
         return {by_number[number] for number in self.faults.active}
 
 
@@ -499,7 +499,7 @@ class Account:
 
 
 def _is_firmware(name: str) -> bool:
-    return name.split(".")[0] in ("hub", "hublink")
+    return name.split(".", 1)[0] in ("hub", "hublink")
 
 
 def _ticks_diff(end: int, start: int) -> int:

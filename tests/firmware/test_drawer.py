@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -29,14 +30,15 @@ class Till(Bench):
         wiring: dict[str, Any] = {"kick": [KICK_1, KICK_2]}
         if switch:
             wiring["switch"] = SWITCH
-        set_level = self.board.set_level
-        self.board.set_level = lambda pin, level: (set_level(pin, level), self._spring(pin, level))  # type: ignore[assignment]
+        self._set_level = self.board.set_level
+        self.board.set_level = self._spring  # type: ignore[method-assign]
         self.drawer = self.life.module("drawer").Drawer(wiring, self.link, self.faults)
         self.accounts = self.run(self.drawer.work, self.drawer.watch)
 
     def _spring(self, pin: int, level: int) -> None:
+        self._set_level(pin, level)
         if pin in (KICK_1, KICK_2) and level and self.opens:
-            the_loop().call_later(self.opens_after_s, self.board.set_level, SWITCH, 0)
+            the_loop().call_later(self.opens_after_s, self._set_level, SWITCH, 0)
 
     def close(self) -> None:
         self.board.set_level(SWITCH, 1)
@@ -347,7 +349,7 @@ def test_whatever_is_asked_the_kick_ports_limits_hold(kicks: list[Any], switch: 
         for begin, end in pulses:
             assert 0.0099 <= end - begin <= 0.5101
             assert any(begin <= deadline + 0.002 for deadline in deadlines)
-        for (begin, end), (next_begin, _) in zip(pulses, pulses[1:], strict=False):
+        for (begin, end), (next_begin, _) in itertools.pairwise(pulses):
             assert (end - begin) / (next_begin - begin) <= 0.2001
         assert till.board.levels[KICK_1] == till.board.levels[KICK_2] == 0
         answered = [kick for kick, _ in till.link.heard("kick_done")]

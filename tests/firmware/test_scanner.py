@@ -1,0 +1,389 @@
+"""The hub's scanner: every barcode once, in order, whole; kept until the bridge owns it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.firmware.board import PWRON_RESET, TICKS_MASK, WDT_RESET, Bench
+from tests.firmware.virtual_time import in_virtual_time, run_in_virtual_time, seconds, until
+
+SENSE = 10
+HAS_SYMBOLOGY, REPEAT, CONTINUES = 1, 2, 4
+SCANNER_CHANNEL = 2
+DAY_MS = 86_400_000
+
+
+class Counter(Bench):
+    def __init__(self, cause: int = WDT_RESET, ticks_offset: int = 0) -> None:
+        super().__init__(cause, ticks_offset)
+        self.board.levels[SENSE] = 1
+        module = self.life.module("scanner")
+        self.ring_scans, self.ring_bytes, self.scan_bytes_max = (
+            module.RING_SCANS,
+            module.RING_BYTES,
+            module.SCAN_BYTES_MAX,
+        )
+        port = {"uart": 2, "tx": 8, "rx": 9, "sense": SENSE, "baud_rate": 9600}
+        self.scanner = module.Scanner(port, self.link, self.faults, self.blip)
+        self.wire = self.board.line(2)
+        self.wire.rx_limit = 1 << 20
+        self.accounts = self.run(self.scanner.read, self.scanner.watch)
+
+    async def reads(self, data: bytes, then_s: float = 0.2) -> None:
+        self.wire.push(data)
+        await seconds(then_s)
+
+    def scans(self) -> list[tuple[int, int, bytes]]:
+        """(sequence, flags, data) as the bridge puts them together; parts of one scan come in one piece."""
+        found, begun = [], b""
+        for sequence, _, flags, data in self.link.heard("scan"):
+            begun += data
+            if not flags & CONTINUES:
+                found.append((sequence, flags, begun))
+                begun = b""
+        return found
+
+    def data(self) -> list[bytes]:
+        return [data for _, _, data in self.scans()]
+
+
+@pytest.mark.parametrize("suffix", [b"\r", b"\n", b"\r\n", b"\n\r", b"\r\r\n", b""])
+def test_a_scan_ends_with_any_suffix_or_with_silence(suffix: bytes) -> None:
+    async def main() -> None:
+        counter = Counter()
+        for code in (b"5901234123457", b"96385074", b"ABC-abc-1234"):
+            await counter.reads(code + suffix)
+        assert counter.data() == [b"5901234123457", b"96385074", b"ABC-abc-1234"]
+        assert [sequence for sequence, _, _ in counter.scans()] == [1, 2, 3]
+        assert counter.blips == 3
+
+    run_in_virtual_time(main())
+
+
+@in_virtual_time
+async def test_a_scan_that_dribbles_in_is_one() -> None:
+    counter = Counter()
+    for byte in b"5901234123457":
+        await counter.reads(bytes((byte,)), 0.02)
+    await seconds(0.2)
+
+    assert counter.data() == [b"5901234123457"]
+
+
+@in_virtual_time
+async def test_several_scans_in_one_read_are_several() -> None:
+    counter = Counter()
+    await counter.reads(b"1\r2\n3\r\n\r\n4\r5")
+
+    assert counter.data() == [b"1", b"2", b"3", b"4", b"5"]
+
+
+@in_virtual_time
+async def test_suffixes_alone_are_no_scans() -> None:
+    counter = Counter()
+    await counter.reads(b"\r\n\r\n\n\n\r")
+
+    assert counter.scans() == []
+    assert counter.blips == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "has"),
+    [(b"]E05901234123457", True), (b"]C1", False), (b"]", False), (b"]11x", False), (b"]Q\x00x", False)],
+)
+def test_an_aim_identifier_is_recognised_only_with_data_behind_it(data: bytes, has: bool) -> None:
+    async def main() -> None:
+        counter = Counter()
+        await counter.reads(data + b"\r")
+        assert counter.scans() == [(1, HAS_SYMBOLOGY if has else 0, data)]
+
+    run_in_virtual_time(main())
+
+
+@in_virtual_time
+async def test_the_same_code_within_400_ms_is_flagged_as_a_repeat() -> None:
+    counter = Counter()
+    await counter.reads(b"123\r", 0.3)
+    await counter.reads(b"123\r", 0.45)
+    await counter.reads(b"123\r", 0.1)
+    await counter.reads(b"456\r", 0.1)
+
+    assert [flags for _, flags, _ in counter.scans()] == [0, REPEAT, 0, 0]
+
+
+# -- banners -----------------------------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_the_words_of_a_scanner_that_got_power_are_no_scan() -> None:
+    counter = Counter(PWRON_RESET)
+    await counter.reads(b"Newland NLS-EM20\rV1.2.3 ready\r\n", 0.5)
+    await counter.reads(b"5901234123457\r", 1.0)
+    await counter.reads(b"ABC-1\r")
+
+    assert counter.data() == [b"5901234123457", b"ABC-1"]
+
+
+@in_virtual_time
+async def test_articles_are_taken_right_after_power_on() -> None:
+    counter = Counter(PWRON_RESET)
+    await counter.reads(b"5901234123457\r]C1ABC\r")
+
+    assert counter.data() == [b"5901234123457", b"]C1ABC"]
+
+
+@in_virtual_time
+async def test_after_a_reset_of_the_hub_alone_there_is_no_banner() -> None:
+    counter = Counter(WDT_RESET)
+    await counter.reads(b"ABC-1\r")
+
+    assert counter.data() == [b"ABC-1"]
+
+
+@in_virtual_time
+async def test_a_scanner_plugged_in_again_may_say_its_banner() -> None:
+    counter = Counter()
+    counter.board.set_level(SENSE, 0)
+    await until(lambda: counter.fault_codes == {"scanner_unplugged"})
+    counter.board.set_level(SENSE, 1)
+    await until(lambda: not counter.fault_codes)
+    await counter.reads(b"Scanner ready\r")
+    await counter.reads(b"12345\r")
+
+    assert counter.data() == [b"12345"]
+
+
+@pytest.mark.parametrize("days", [0.01, 6, 7, 9, 12, 13])
+def test_letters_are_an_article_however_long_ago_the_power_came(days: float) -> None:
+    """The chip's milliseconds come round after 12.4 days."""
+
+    async def main() -> None:
+        counter = Counter(PWRON_RESET)
+        await counter.reads(b"5901234123457\r")
+        counter.board.ticks_offset = int(days * DAY_MS)
+        await counter.reads(b"ABC-1\r")
+        assert counter.data() == [b"5901234123457", b"ABC-1"]
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize("days", [6, 7, 9, 12])
+def test_the_first_article_after_the_holidays_is_no_repeat(days: int) -> None:
+    async def main() -> None:
+        counter = Counter()
+        await counter.reads(b"123\r")
+        counter.board.ticks_offset = days * DAY_MS
+        await counter.reads(b"123\r")
+        assert [flags for _, flags, _ in counter.scans()] == [0, 0]
+
+    run_in_virtual_time(main())
+
+
+# -- the ring ----------------------------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_scans_are_kept_while_the_link_is_down_and_told_with_their_age() -> None:
+    counter = Counter()
+    counter.link.down()
+    for number in range(5):
+        await counter.reads(b"code%d\r" % number, 1.0)
+    assert counter.scans() == []
+
+    counter.link.up()
+
+    assert counter.data() == [b"code%d" % number for number in range(5)]
+    assert [age_ms for _, age_ms, _, _ in counter.link.heard("scan")] == [5000, 4000, 3000, 2000, 1000]
+
+
+@pytest.mark.parametrize("days", [1, 7, 10])
+def test_a_scan_of_last_week_never_looks_fresh(days: int) -> None:
+    async def main() -> None:
+        counter = Counter()
+        counter.link.down()
+        await counter.reads(b"123\r")
+        for _ in range(days * 24):  # the clock goes on, and the hub with it
+            counter.board.ticks_offset += DAY_MS // 24
+            await seconds(1)
+        counter.link.up()
+        ((_, age_ms, _, _),) = counter.link.heard("scan")
+        assert age_ms >= 3_600_000
+
+    run_in_virtual_time(main())
+
+
+@in_virtual_time
+async def test_a_full_ring_shows_the_fault_and_loses_nothing_that_it_took() -> None:
+    counter = Counter()
+    counter.link.down()
+    for number in range(counter.ring_scans + 10):
+        await counter.reads(b"code%03d\r" % number, 0.01)
+        assert ("scans_waiting" in counter.fault_codes) == (number >= counter.ring_scans - 1)
+    assert counter.blips == counter.ring_scans
+    assert counter.scanner.dropped_scans == 10
+
+    counter.link.up()
+    assert counter.data() == [b"code%03d" % number for number in range(counter.ring_scans)]
+    assert [sequence for sequence, _, _ in counter.scans()] == list(range(1, counter.ring_scans + 1))
+
+    counter.link.say("scan_taken", 0)  # nothing new
+    assert counter.fault_codes == {"scans_waiting"}
+    counter.link.say("scan_taken", 10)
+    assert counter.fault_codes == set()
+    await counter.reads(b"one more\r")
+    assert counter.scans()[-1] == (counter.ring_scans + 1, 0, b"one more")
+
+
+@in_virtual_time
+async def test_the_ring_is_bounded_in_bytes_too() -> None:
+    counter = Counter()
+    counter.link.down()
+    size_bytes = 2000
+    for number in range(20):
+        await counter.reads(b"%04d" % number * (size_bytes // 4) + b"\r", 0.2)
+    assert counter.scanner._ring_bytes <= counter.ring_bytes
+    assert counter.fault_codes == {"scans_waiting"}
+
+    counter.link.up()
+    kept = counter.ring_bytes // size_bytes
+    assert counter.data() == [b"%04d" % number * (size_bytes // 4) for number in range(kept)]
+
+
+@in_virtual_time
+async def test_what_is_no_barcode_at_all_is_thrown_away_and_named() -> None:
+    counter = Counter()
+    await counter.reads(b"x" * (counter.scan_bytes_max + 1), 2)
+    assert counter.scans() == []
+    assert counter.scanner.dropped_scans == 1
+    assert counter.fault_codes == {"scanner_garbled"}
+
+    await counter.reads(b"123\r")
+    assert counter.data() == [b"123"]
+    assert counter.fault_codes == set()
+
+
+@in_virtual_time
+async def test_the_longest_code_goes_in_parts_and_arrives_whole() -> None:
+    counter = Counter()
+    code = bytes(33 + number % 90 for number in range(counter.scan_bytes_max))
+    await counter.reads(code + b"\r", 2)
+
+    assert counter.data() == [code]
+    assert all(len(data) <= 231 for *_, data in counter.link.heard("scan"))
+
+
+@in_virtual_time
+async def test_acknowledged_scans_are_not_sent_again_and_others_are() -> None:
+    counter = Counter()
+    for number in range(1, 6):
+        await counter.reads(b"%d\r" % number)
+    counter.link.say("scan_taken", 3)
+    counter.link.said.clear()
+
+    counter.link.down()
+    counter.link.up()
+
+    assert [(sequence, data) for sequence, _, data in counter.scans()] == [(4, b"4"), (5, b"5")]
+    assert (counter.scanner.oldest_sequence, counter.scanner.next_sequence) == (4, 6)
+    counter.link.say("scan_taken", 99)
+    assert (counter.scanner.oldest_sequence, counter.scanner.next_sequence) == (6, 6)
+
+
+@in_virtual_time
+async def test_no_room_on_the_link_delays_scans_and_loses_none() -> None:
+    counter = Counter()
+    counter.link.room = 2
+    for number in range(6):
+        await counter.reads(b"%d\r" % number)
+    assert counter.data() == [b"0", b"1"]
+
+    counter.link.writable(SCANNER_CHANNEL)
+
+    assert counter.data() == [b"%d" % number for number in range(6)]
+
+
+@in_virtual_time
+async def test_an_acknowledgement_from_before_does_not_cut_the_next_scan() -> None:
+    """A long scan is journaled while the link is down; its acknowledgement comes as it is being sent again."""
+    counter = Counter()
+    await counter.reads(b"a" * 500 + b"\r")
+    counter.link.down()
+    await counter.reads(b"b" * 300 + b"\r")
+    counter.link.said.clear()
+    counter.link.room = 1
+    counter.link.up()  # the first part of "a" fits
+
+    counter.link.say("scan_taken", 1)
+    counter.link.writable(SCANNER_CHANNEL)
+
+    of_b = [data for sequence, _, _, data in counter.link.heard("scan") if sequence == 2]
+    assert b"".join(of_b) == b"b" * 300
+
+
+@in_virtual_time
+async def test_at_rest_the_tasks_are_at_rest() -> None:
+    counter = Counter()
+    await counter.reads(b"123\r")
+
+    assert [account.step for account in counter.accounts] == [None, None]
+
+
+CODE = st.binary(min_size=1, max_size=700).map(lambda data: data.replace(b"\r", b"x").replace(b"\n", b"y"))
+STEP = st.one_of(
+    st.tuples(st.just("scan"), CODE),
+    st.tuples(st.sampled_from(["down", "up", "taken", "no_room", "room"]), st.integers(0, 10)),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(STEP, max_size=40), st.integers(0, TICKS_MASK))
+def test_every_scan_arrives_once_in_order_and_whole_whatever_the_link_does(steps: list[Any], offset: int) -> None:
+    async def main() -> None:
+        counter = Counter(ticks_offset=offset)
+        expected: list[bytes] = []
+        owned: dict[int, bytes] = {}  # the bridge's journal
+        heard = 0
+        begun: tuple[int, bytes] = (0, b"")
+
+        def listen() -> None:
+            nonlocal heard, begun
+            for sequence, _, flags, data in counter.link.heard("scan")[heard:]:
+                heard += 1
+                whole = (begun[1] if begun[0] == sequence else b"") + data
+                begun = (sequence, whole)
+                if not flags & CONTINUES:
+                    assert owned.setdefault(sequence, whole) == whole
+                    begun = (0, b"")
+
+        for kind, value in steps:
+            if kind == "scan":
+                kept = counter.blips
+                await counter.reads(value + b"\r", 0.01)
+                if counter.blips > kept:
+                    expected.append(value)
+            elif kind == "down":
+                counter.link.down()
+                begun = (0, b"")
+            elif kind == "up":
+                counter.link.down()
+                begun = (0, b"")
+                counter.link.up()
+            elif kind == "taken" and owned and counter.link.is_up:
+                counter.link.say("scan_taken", sorted(owned)[min(value, len(owned) - 1)])
+            elif kind == "no_room":
+                counter.link.room = value
+            elif kind == "room":
+                counter.link.writable(SCANNER_CHANNEL)
+            listen()
+        counter.link.room = 1 << 30
+        counter.link.down()
+        begun = (0, b"")
+        counter.link.up()
+        listen()
+        assert [owned[number] for number in sorted(owned)] == expected
+
+    run_in_virtual_time(main())
