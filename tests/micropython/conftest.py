@@ -1,0 +1,56 @@
+"""The tier that runs on MicroPython itself: skipped only where Node is missing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from host_bridge.virtual.micropython_vm import installation
+from tests.conftest import FAST_PRINTER
+from tests.live_bridge import LiveBridge, Till, end_virtual_hub
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    try:
+        installation.find_node()
+        missing = None
+    except installation.EngineMissing as error:
+        missing = pytest.mark.skip(reason=str(error))
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.micropython)
+            if missing:
+                item.add_marker(missing)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interpreter() -> Path:
+    """MicroPython's WebAssembly build, installed if it isn't there yet."""
+    return installation.install()
+
+
+@pytest.fixture(scope="module")
+def module_bridge(interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveBridge]:
+    """A bridge whose virtual hub is played by MicroPython; one for all tests of a module."""
+    live = LiveBridge(tmp_path_factory.mktemp("micropython") / "state", FAST_PRINTER + 'engine = "micropython"\n')
+    live.start()
+    yield live
+    try:
+        live.stop()
+    finally:
+        end_virtual_hub(live.state_dir)
+
+
+@pytest_asyncio.fixture
+async def till(module_bridge: LiveBridge) -> AsyncIterator[Till]:
+    """A till at a counter where all is well."""
+    client = Till(module_bridge)
+    await client.link_up()
+    await client.until(lambda state: not state["faults"] and state["devices"]["printer"]["status"] == "ready")
+    yield client
+    await client.close()

@@ -1,0 +1,145 @@
+"""A task that hangs or keeps dying takes the hub down, and the next life says which one and where.
+
+The firmware runs unchanged; a main.py of the test's own makes one task hang or die at its work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host_bridge.virtual.counter import Counter
+from host_bridge.virtual.flash import lay_firmware
+from host_bridge.virtual.options import Options
+from hublink import hello as hello_codec
+from hublink.frame import HELLO, FrameReader
+from tests.micropython.vm import FIRMWARE
+from tests.virtual.till import Till
+
+BOARD = FIRMWARE.parent / "board_configs" / "virtual.toml"
+WATCHDOG_MS = 2500  # the witness needs 2 s to be sure that the program hangs
+NEXT_LIFE_WITHIN_S = 30.0
+AT_ONCE = 4  # hubs that run side by side, so that most of the waiting is done together
+
+SABOTAGE = """
+import machine
+from hub import app, supervisor
+done = machine.reset_cause() != machine.PWRON_RESET
+work = supervisor.Task.work
+def sabotaged(task, step):
+    work(task, step)
+    if task.name == {task!r} and not done:
+        {act}
+supervisor.Task.work = sabotaged
+app.main()
+"""
+HANG = "while True: machine.idle()"
+DIE = "raise ValueError('sabotage')"
+# Each task that says when it is at work, with the step at which it is caught.
+TASKS = {
+    "link_read": "receive",
+    "link_write": "send",
+    "link_time": "timer",
+    "indicator": "light",
+    "drawer_switch": "switch",
+    "scanner": "scan",
+    "scanner_sense": "sense",
+    "printer_read": "status",
+    "printer_watch": "probe",
+}
+
+
+async def last_words(folder: Path, main: str) -> dict[str, Any]:
+    """Run a hub with this main.py until its second life; that life's HELLO."""
+    board = {**tomllib.loads(BOARD.read_text(encoding="utf-8")), "watchdog_ms": WATCHDOG_MS}
+    lay_firmware(FIRMWARE, folder / "flash", board)
+    (folder / "flash" / "main.py").write_text(main)
+    causes: asyncio.Queue[str] = asyncio.Queue()
+
+    def on_event(event: dict[str, Any]) -> None:
+        if event["event"] == "restart":
+            causes.put_nowait(event["cause"])
+
+    counter = Counter(folder, Options(engine="micropython"), on_event)
+    await counter.start()
+    till = Till(counter.port.address)
+    try:
+        async with asyncio.timeout(NEXT_LIFE_WITHIN_S):
+            assert await causes.get() == "PWRON_RESET"
+            while causes.empty():  # work for the tasks that only have some when something comes
+                counter.scan("4006381333931", None)
+                await till.write(b"\n")
+                await asyncio.sleep(0.1)
+            till.received.clear()
+            while not (hellos := heard(bytes(till.received))):
+                await asyncio.sleep(0.02)
+            return hellos[0]
+    finally:
+        till.close()
+        await counter.stop()
+
+
+def heard(data: bytes) -> list[dict[str, Any]]:
+    """The HELLOs in what a hub sent."""
+    hellos: list[dict[str, Any]] = []
+
+    def on_frame(kind: int, message: int, session: int, sequence: int, ack: int, payload: memoryview) -> None:
+        if kind == HELLO:
+            hellos.append(hello_codec.unpack_hello(payload))
+
+    FrameReader(True, on_frame, lambda text: None, lambda name: None).feed(data, len(data))
+    return hellos
+
+
+async def of_each_task(folder: Path, act: str) -> dict[str, dict[str, Any]]:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(task: str) -> dict[str, Any]:
+        async with gate:
+            return await last_words(folder / task, SABOTAGE.format(task=task, act=act))
+
+    return dict(zip(TASKS, await asyncio.gather(*map(one, TASKS)), strict=True))
+
+
+async def test_a_hang_of_any_task_is_ended_by_the_watchdog_and_named(tmp_path: Path) -> None:
+    for task, hello in (await of_each_task(tmp_path, HANG)).items():
+        what, culprit, step, uptime = hello["crumb"].split(":")
+        assert (what, culprit, step) == ("hang", task, TASKS[task])
+        assert uptime.endswith("s")
+        assert (hello_codec.RESET_CAUSES[hello["reset_cause"]], hello["boots"]) == ("watchdog", 2)
+
+
+async def test_a_task_that_keeps_dying_is_started_again_and_then_resets_the_hub(tmp_path: Path) -> None:
+    for task, hello in (await of_each_task(tmp_path, DIE)).items():
+        assert hello["crumb"] == f"reset:failing:{task}"
+        assert hello["boots"] == 2
+
+
+async def test_a_loop_that_calls_nothing_is_ended_by_the_watchdog_outside(tmp_path: Path) -> None:
+    """No interrupt comes through here (a chip's would), so nobody can leave a crumb; the reset comes all the same."""
+    hello = await last_words(tmp_path / "hub", SABOTAGE.format(task="indicator", act="while True: pass"))
+    assert hello_codec.RESET_CAUSES[hello["reset_cause"]] == "watchdog"
+    assert hello["crumb"] == ""
+
+
+@pytest.mark.parametrize("ticks_start_ms", [(1 << 30) - 1000])
+async def test_the_clock_may_wrap(tmp_path: Path, ticks_start_ms: int) -> None:
+    """Nothing is late, nothing hangs, and HELLOs go on, after the millisecond counter began anew."""
+    lay_firmware(FIRMWARE, tmp_path / "flash", tomllib.loads(BOARD.read_text(encoding="utf-8")))
+    boots: list[str] = []
+    options = Options(engine="micropython", ticks_start_ms=ticks_start_ms)
+    counter = Counter(tmp_path, options, lambda event: boots.append(event["event"]))
+    await counter.start()
+    till = Till(counter.port.address)
+    try:
+        async with asyncio.timeout(NEXT_LIFE_WITHIN_S):
+            while len(heard(bytes(till.received))) < 6:  # one each 500 ms
+                await asyncio.sleep(0.05)
+        assert boots.count("restart") == 1
+    finally:
+        till.close()
+        await counter.stop()
