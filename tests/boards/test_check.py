@@ -1,0 +1,353 @@
+"""The checker knows the chips, names file, key and reason, and offers pins that do."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from host_bridge.boards import files
+from host_bridge.boards.check import Finding, check, uses
+from host_bridge.boards.chips import CHIPS, MODELS
+from host_bridge.boards.files import BoardFile
+
+PICO = files.read("pico").text
+PICO_2 = files.read("pico_2").text
+ESP32 = files.read("esp32_devkitc").text
+S3 = files.read("esp32_s3_devkitc").text
+
+
+def findings(text: str) -> list[Finding]:
+    return check(BoardFile("counter.toml", text))[1]
+
+
+def only(text: str, key: str) -> Finding:
+    """The one finding there is, which is about `key`."""
+    (found,) = findings(text)
+    assert (found.file, found.key) == ("counter.toml", key)
+    return found
+
+
+def change(text: str, old: str, new: str) -> str:
+    assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the file"
+    return text.replace(old, new)
+
+
+@pytest.mark.parametrize("name", files.shipped())
+def test_every_board_that_comes_along_is_good(name: str) -> None:
+    board, found = check(files.read(name))
+    assert found == []
+    assert board is not None
+    assert board.name == name
+
+
+def test_the_boards_of_the_product_are_there() -> None:
+    boards = ["esp32_devkitc", "esp32_s3_devkitc", "pico", "pico_2", "pico_2_w", "pico_w", "virtual"]
+    assert files.shipped() == boards
+
+
+@pytest.mark.parametrize("name", files.shipped())
+def test_the_hub_gets_only_what_its_program_reads(name: str) -> None:
+    text = files.read(name).text
+    laid = files.board_file(text, hub_name="counter 3")
+    assert set(laid) <= set(files.HUB_SECTIONS)
+    assert laid["hub_name"] == "counter 3"
+    assert laid["name"] == name
+    assert laid["link"] == tomllib.loads(text)["link"]
+
+
+# --- UART pins
+
+
+def test_a_pin_that_is_not_the_uarts_is_named_with_those_that_are() -> None:
+    found = only(change(PICO, "tx = 0", "tx = 8"), "printer.tx")
+    assert found.severity == "error"
+    assert "GPIO8 can't be UART0 TX" in found.reason.en
+    assert found.pins == [0, 12, 28]  # 16 is the drawer's switch
+
+
+@pytest.mark.parametrize(
+    ("uart", "signal", "pins"),
+    [  # RP2040 datasheet, table "GPIO functions (Bank 0)", column F2
+        (0, "tx", (0, 12, 16, 28)),
+        (0, "rx", (1, 13, 17, 29)),
+        (0, "cts", (2, 14, 18)),
+        (0, "rts", (3, 15, 19)),
+        (1, "tx", (4, 8, 20, 24)),
+        (1, "rx", (5, 9, 21, 25)),
+        (1, "cts", (6, 10, 22, 26)),
+        (1, "rts", (7, 11, 23, 27)),
+    ],
+)
+def test_the_uart_table_of_the_rp2040(uart: int, signal: str, pins: tuple[int, ...]) -> None:
+    assert CHIPS["rp2040"].pins_for(uart, signal) == pins
+    assert CHIPS["rp2350"].pins_for(uart, signal) == pins
+
+
+def test_two_devices_on_one_uart() -> None:
+    text = change(change(change(PICO, "uart = 1", "uart = 0"), "tx = 4", "tx = 12"), "rx = 5", "rx = 13")
+    found = only(text, "scanner.uart")
+    assert "UART0 belongs to printer already" in found.reason.en
+    assert found.remedy is not None
+    assert "Free: 1." in found.remedy.en
+
+
+def test_a_link_over_a_uart_leaves_an_rp2040_one_device() -> None:
+    link = 'transport = "uart"\nuart = 0\ntx = 12\nrx = 13\nbaud_rate = 115200'
+    found = only(change(PICO, 'transport = "usb"', link), "printer.uart")
+    assert "belongs to link" in found.reason.en
+
+
+def test_a_uart_that_the_chip_does_not_have() -> None:
+    found = [each for each in findings(change(PICO, "uart = 1", "uart = 2")) if each.key == "scanner.uart"]
+    assert "RP2040 has the UARTs 0, 1" in found[0].reason.en
+
+
+def test_the_console_of_an_esp32_is_no_devices_uart() -> None:
+    assert "console" in only(change(ESP32, "uart = 1", "uart = 0"), "printer.uart").reason.en
+
+
+def test_an_incomplete_link_over_a_uart_says_what_is_missing() -> None:
+    keys = {found.key for found in findings(change(PICO, 'transport = "usb"', 'transport = "uart"'))}
+    assert keys == {"link.uart", "link.tx", "link.rx", "link.baud_rate"}
+
+
+def test_a_link_over_usb_has_no_uart() -> None:
+    assert only(change(PICO, 'transport = "usb"', 'transport = "usb"\ntx = 12'), "link.tx").severity == "error"
+
+
+# --- pins with another meaning
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "key", "words"),
+    [
+        (ESP32, "kick = [18]", "kick = [36]", "drawer.kick[0]", "can only read"),
+        (ESP32, "switch = 4", "switch = 39", "drawer.switch", "no pull resistor"),
+        (ESP32, "kick = [18]", "kick = [7]", "drawer.kick[0]", "flash"),
+        (ESP32, "kick = [18]", "kick = [1]", "drawer.kick[0]", "console"),
+        (ESP32, "kick = [18]", "kick = [12]", "drawer.kick[0]", "strapping"),
+        (ESP32, "kick = [18]", "kick = [14]", "drawer.kick[0]", "the drawer would open"),
+        (ESP32, "kick = [18]", "kick = [20]", "drawer.kick[0]", "no GPIO20"),
+        (S3, "kick = [21]", "kick = [30]", "drawer.kick[0]", "flash"),
+        (S3, "kick = [21]", "kick = [19]", "drawer.kick[0]", "USB"),
+        (S3, "kick = [21]", "kick = [46]", "drawer.kick[0]", "strapping"),
+        (S3, "kick = [21]", "kick = [48]", "drawer.kick[0]", "on-board light"),
+        (PICO, "kick = [17]", "kick = [23]", "drawer.kick[0]", "power supply"),
+        (PICO, "kick = [17]", "kick = [99]", "drawer.kick[0]", "no GPIO99"),
+        (files.read("pico_w").text, "kick = [17]", "kick = [25]", "drawer.kick[0]", "radio"),
+    ],
+)
+def test_a_pin_that_can_not_do_it(text: str, old: str, new: str, key: str, words: str) -> None:
+    found = only(change(text, old, new), key)
+    assert found.severity == "error"
+    assert words in found.reason.en
+    assert found.pins
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "words"),
+    [
+        (ESP32, "switch = 4", "switch = 5", "strapping"),
+        (ESP32, "switch = 4", "switch = 16", "PSRAM"),
+        (ESP32, "red = 22", "red = 14", "at power-on"),
+        (S3, "switch = 47", "switch = 35", "PSRAM"),
+    ],
+)
+def test_a_doubtful_pin_is_a_warning(text: str, old: str, new: str, words: str) -> None:
+    (found,) = findings(change(text, old, new))
+    assert found.severity == "warning"
+    assert words in found.reason.en
+
+
+def test_a_pin_given_away_twice() -> None:
+    found = only(change(PICO, "switch = 16", "switch = 17"), "drawer.switch")
+    assert "given to drawer.kick[0] already" in found.reason.en
+    assert 17 not in found.pins
+
+
+def test_the_on_board_led_of_a_pico_may_be_the_light() -> None:
+    lines = [line for line in PICO.splitlines() if not line.startswith(("red", "green", "blue"))]
+    mono = "\n".join(lines).replace('kind = "rgb"', 'kind = "mono"\npin = 25')
+    assert findings(mono) == []
+
+
+# --- drawer and light
+
+
+def test_a_missing_pull_down_on_the_drawers_pin_is_a_warning_with_advice() -> None:
+    found = only(change(PICO, "drawer_pull_down_ohms = 10000", ""), "wiring.drawer_pull_down_ohms")
+    assert found.severity == "warning"
+    assert found.remedy is not None
+    assert "10 kΩ" in found.remedy.en
+    assert "10 kΩ" in found.remedy.zh
+
+
+def test_an_rp2350_wants_a_stronger_pull_down() -> None:
+    found = only(
+        change(PICO_2, "drawer_pull_down_ohms = 4700", "drawer_pull_down_ohms = 10000"), "wiring.drawer_pull_down_ohms"
+    )
+    assert "8200" in found.reason.en
+
+
+def test_a_sense_pin_on_an_rp2350_wants_a_pull_down_too() -> None:
+    assert "RP2350-E9" in only(change(PICO_2, "# sense = 6", "sense = 6"), "scanner.sense").reason.en
+    assert findings(change(PICO, "# sense = 6", "sense = 6")) == []
+
+
+def test_a_drawer_on_the_printer_has_no_pins() -> None:
+    keys = {found.key for found in findings(change(PICO, 'wiring = "gpio"', 'wiring = "printer"'))}
+    assert keys == {"drawer.kick", "drawer.switch"}
+
+
+def test_a_drawer_without_a_switch_is_a_warning() -> None:
+    assert only(change(PICO, "switch = 16\n", ""), "drawer.switch").severity == "warning"
+
+
+@pytest.mark.parametrize(
+    ("new", "keys"),
+    [
+        ('kind = "mono"', {"indicator.pin", "indicator.red", "indicator.green", "indicator.blue"}),
+        ('kind = "none"', {"indicator.kind"}),
+    ],
+)
+def test_a_lights_kind_decides_its_pins(new: str, keys: set[str]) -> None:
+    assert {found.key for found in findings(change(PICO, 'kind = "rgb"', new))} == keys
+
+
+def test_the_watchdog_of_an_rp2040_ends_at_8388_ms() -> None:
+    assert findings(change(PICO, "watchdog_ms = 8000", "watchdog_ms = 8388")) == []
+    assert "1 to 8388" in only(change(PICO, "watchdog_ms = 8000", "watchdog_ms = 8389"), "watchdog_ms").reason.en
+
+
+def test_chip_and_board_must_go_together() -> None:
+    assert only(change(PICO, '"rp2040"', '"rp2350"').replace("= 10000", "= 4700"), "chip").severity == "error"
+
+
+# --- a file that is wrong as a file
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ("chip =", "", "no TOML"),
+        ("", "name", "missing"),
+        (change(PICO, "tx = 0", 'tx = "GP0"'), "printer.tx", "expected int, found 'GP0'"),
+        (change(PICO, "tx = 0", "tx = -1"), "printer.tx", "found -1"),
+        (change(PICO, '"rp2040"', '"z80"'), "chip", "'rp2350'"),
+        (change(PICO, 'kind = "rgb"', 'kind = "laser"'), "indicator.kind", "'ws2812'"),
+        (change(PICO, "kick = [17]", "kick = 17"), "drawer.kick", "expected array, found 17"),
+        (change(PICO, "kick = [17]", 'kick = [17, "x"]'), "drawer.kick[1]", "expected int"),
+        (change(PICO, "[printer]", "[[printer]]"), "printer", "expected object"),
+        (change(PICO, 'name = "pico"', 'name = "Kasse 1"'), "name", "'Kasse 1'"),
+    ],
+)
+def test_a_wrong_file_gives_file_key_and_reason(text: str, key: str, words: str) -> None:
+    found = only(text, key)
+    assert words in found.reason.en
+    assert found.reason.zh
+
+
+def test_every_unknown_key_is_named_with_the_one_that_was_meant() -> None:
+    found = findings(PICO.replace("baud_rate", "baudrate"))
+    unknown = {each.key: each.remedy.en for each in found if each.remedy}
+    assert unknown == {"printer.baudrate": "Did you mean baud_rate?", "scanner.baudrate": "Did you mean baud_rate?"}
+
+
+def test_an_unknown_section_is_an_error() -> None:
+    assert "no such key" in only(PICO + "\n[wifi]\nname = 'x'\n", "wifi").reason.en
+
+
+@given(st.text(max_size=300))
+def test_no_text_breaks_the_checker(text: str) -> None:
+    board, found = check(BoardFile("x.toml", text))
+    assert board is not None or found
+
+
+_SCALARS = (
+    st.integers() | st.text(max_size=5) | st.booleans() | st.floats() | st.none() | st.lists(st.integers(), max_size=3)
+)
+
+
+@settings(max_examples=200)
+@given(data=st.data())
+def test_no_value_anywhere_breaks_the_checker(data: st.DataObject) -> None:
+    document = tomllib.loads(data.draw(st.sampled_from([PICO, PICO_2, ESP32, S3])))
+    section = data.draw(st.sampled_from(sorted(document)))
+    value = data.draw(_SCALARS | st.dictionaries(st.text(max_size=5), st.integers(), max_size=2))
+    if isinstance(document[section], dict) and data.draw(st.booleans()):
+        document[section][data.draw(st.sampled_from(sorted(document[section])))] = value
+    else:
+        document[section] = value
+    board, found = check(BoardFile("x.toml", _toml(document)))
+    assert board is not None or found
+
+
+@settings(max_examples=200)
+@given(name=st.sampled_from(["pico", "pico_2_w", "esp32_devkitc", "esp32_s3_devkitc"]), data=st.data())
+def test_the_pins_that_are_offered_really_do(name: str, data: st.DataObject) -> None:
+    """Whatever pin is wrong: putting an offered one in its place leaves no error about that key."""
+    document = tomllib.loads(files.read(name).text)
+    section, key = data.draw(
+        st.sampled_from(
+            [("printer", "tx"), ("printer", "rx"), ("scanner", "tx"), ("drawer", "switch"), ("indicator", "red")]
+        )
+    )
+    document[section][key] = data.draw(st.integers(0, 60))
+    where = f"{section}.{key}"
+    wrong = [each for each in check(BoardFile("x.toml", _toml(document)))[1] if each.key == where]
+    for finding in wrong:
+        for pin in finding.pins:
+            document[section][key] = pin
+            assert [each for each in check(BoardFile("x.toml", _toml(document)))[1] if each.key == where] == []
+
+
+def _toml(document: dict[str, Any]) -> str:
+    """Enough of a TOML writer for one level of tables. What TOML can't say (None) is written as text."""
+
+    def value(given: Any) -> str:
+        if isinstance(given, bool):
+            return str(given).lower()
+        if isinstance(given, (int, float)):
+            return str(given)
+        if isinstance(given, list):
+            return "[" + ", ".join(map(value, given)) + "]"
+        return (
+            '"'
+            + "".join(f"\\U{ord(each):08X}" if not 0xD800 <= ord(each) < 0xE000 else "?" for each in str(given))
+            + '"'
+        )
+
+    top = [f"{key} = {value(each)}" for key, each in document.items() if not isinstance(each, dict)]
+    for key, table in document.items():
+        if isinstance(table, dict):
+            top += [f"[{key}]", *(f"{value(name)} = {value(each)}" for name, each in table.items())]
+    return "\n".join(top) + "\n"
+
+
+# --- the tables themselves
+
+
+@pytest.mark.parametrize("port", MODELS)
+def test_a_header_names_each_pin_once_and_only_gpios_of_its_chip(port: str) -> None:
+    model = MODELS[port]
+    gpios = [pin.gpio for pin in model.header() if pin.gpio is not None]
+    numbers = [pin.number for pin in model.header()]
+    assert len(gpios) == len(set(gpios))
+    assert len(numbers) == len(set(numbers))
+    assert set(gpios) <= CHIPS[model.chip].gpios
+    assert len(model.left) == len(model.right)
+    assert any(pin.label == "GND" for pin in model.header())
+
+
+@pytest.mark.parametrize("name", files.shipped())
+def test_the_uses_of_a_board_are_its_pins(name: str) -> None:
+    text = files.read(name).text
+    board = files.parse(text)
+    kick = tomllib.loads(text)["drawer"]["kick"]
+    given_away = [use.gpio for use in uses(board)]
+    assert set(kick) <= set(given_away)
+    assert len(given_away) == len(set(given_away))
