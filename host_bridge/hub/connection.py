@@ -287,6 +287,11 @@ class HubConnection:
             self._tell_diagnosis("repl", "MicroPython's prompt was seen: the hub's program is not running")
 
     def _write_frames(self) -> None:
+        """Write until there is nothing to say, or the transport has enough for now and will tell when it is drained."""
+        while self._write_batch():
+            pass
+
+    def _write_batch(self) -> bool:
         batch = bytearray()
         while self._transport.queued_bytes + len(batch) < self._limits.write_ahead_bytes:
             frame = self._link.data_to_send(self._now_ms())
@@ -294,25 +299,29 @@ class HubConnection:
                 break
             batch += frame
         if not batch:
-            return
+            return False
         batch += FILLER * (-len(batch) % self._limits.unit_bytes)
         try:
             self._transport.write(bytes(batch))
         except TransportFull as error:  # can't be with a sane bound; the frames are lost and the link repeats them
             log.warning("%s: %s", self._transport.port, error)
+            return False
+        return True
 
     def _set_timer(self) -> None:
+        """Wake up when the link wants to. A timer that rings before is left: cheaper than a new one each frame."""
+        due_ms = None if self._ended.done() else self._link.next_timer(self._now_ms())
+        due_at = 0.0
+        if due_ms is not None:
+            jammed = self._transport.queued_bytes >= self._limits.write_ahead_bytes
+            due_at = self._loop.time() + max(due_ms, JAM_POLL_MS if jammed else TIMER_MIN_MS) / 1000
         if self._timer is not None:
+            if due_ms is not None and self._timer.when() <= due_at:
+                return
             self._timer.cancel()
             self._timer = None
-        if self._ended.done():
-            return
-        due_ms = self._link.next_timer(self._now_ms())
-        if due_ms is None:
-            return
-        jammed = self._transport.queued_bytes >= self._limits.write_ahead_bytes
-        due_ms = max(due_ms, JAM_POLL_MS if jammed else TIMER_MIN_MS)
-        self._timer = self._loop.call_later(due_ms / 1000, self._on_timer)
+        if due_ms is not None:
+            self._timer = self._loop.call_at(due_at, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None

@@ -34,11 +34,11 @@ from host_bridge.hub.connection import (
     TraceFrame,
 )
 from host_bridge.hub.console import Console
+from host_bridge.hub.direct import transport_class
 from host_bridge.hub.transport import (
     RESET_PULSE,
     Lines,
     LineStep,
-    SerialTransport,
     Transport,
     TransportLimits,
 )
@@ -505,7 +505,8 @@ class HubLink:
 
     def _serial_transport(self, port: str) -> Transport:
         options = self._options
-        return SerialTransport(port, baud=options.baud, lines=options.lines, limits=options.transport_limits)
+        kind = transport_class(port)
+        return kind(port, baud=options.baud, lines=options.lines, limits=options.transport_limits)
 
     def _real_link(self, transport_name: str, session: int) -> SessionLink:
         held = self._options.held_channels

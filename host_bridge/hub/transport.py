@@ -2,7 +2,7 @@
 
 pyserial blocks, and on Windows nothing else works for serial ports: each open port has a reader and a writer thread.
 They are daemon threads, outside of any pool: a driver that hangs in a system call must hold up neither a close nor the
-end of the process.
+end of the process. On Linux direct.py does without them.
 """
 
 from __future__ import annotations
@@ -178,23 +178,12 @@ class SerialTransport:
             await in_thread(port.close, self._limits.close_deadline_ms, f"close {self._port}", self._port)
             raise TransportError("closed", f"{self._port} was closed while opening")
         self._serial = port
-        for work, name in ((self._read_loop, "read"), (self._write_loop, "write")):
-            thread = threading.Thread(target=work, name=f"{name} {self._port}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        self._begin()
 
     def write(self, data: bytes) -> None:
         """Queue ``data`` without waiting. Raise :class:`TransportFull`; :class:`TransportError` when not open."""
         with self._changed:
-            if self._error is not None:
-                raise self._error
-            if self._serial is None or self._closing:
-                raise TransportError("closed", f"{self._port} is not open")
-            queued = len(self._outgoing) + self._writing_bytes
-            if queued + len(data) > self._limits.write_queue_bytes:
-                raise TransportFull(
-                    f"{queued} of {self._limits.write_queue_bytes} bytes queued, {len(data)} more asked"
-                )
+            self._check_room(len(data))
             self._outgoing += data
             self._changed.notify_all()
 
@@ -228,6 +217,23 @@ class SerialTransport:
             log.warning("%s did not close within %d ms; its driver hangs", self._port, deadline_ms)
         except TransportError as error:
             log.debug("closing %s: %s", self._port, error)
+
+    def _begin(self) -> None:
+        """The port is open: start to carry bytes."""
+        for work, name in ((self._read_loop, "read"), (self._write_loop, "write")):
+            thread = threading.Thread(target=work, name=f"{name} {self._port}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _check_room(self, more_bytes: int) -> None:
+        """Raise what keeps so many bytes from being queued."""
+        if self._error is not None:
+            raise self._error
+        if self._serial is None or self._closing:
+            raise TransportError("closed", f"{self._port} is not open")
+        queued = len(self._outgoing) + self._writing_bytes
+        if queued + more_bytes > self._limits.write_queue_bytes:
+            raise TransportFull(f"{queued} of {self._limits.write_queue_bytes} bytes queued, {more_bytes} more asked")
 
     # -- in the worker threads ---------------------------------------------------------------------------------------
 

@@ -154,6 +154,7 @@ class FakeTransport:
     def __init__(self, port: str = "fake") -> None:
         self.port = port
         self.queued_bytes = 0
+        self.jammed = False  # what is written stays queued
         self.written: list[bytes] = []
         self.receiver: Receiver | None = None
         self.open_error: TransportError | None = None
@@ -170,6 +171,8 @@ class FakeTransport:
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
+        if self.jammed:
+            self.queued_bytes += len(data)
 
     async def pulse(self, steps: tuple[LineStep, ...] = ()) -> None:
         self.pulses.append(steps)

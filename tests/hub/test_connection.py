@@ -185,9 +185,9 @@ async def test_no_more_is_taken_from_the_link_than_is_about_to_be_written() -> N
     bench = Bench(limits=ConnectionLimits(write_ahead_bytes=100))
     await bench.up()
     bench.link.frames.extend([bytes(60)] * 5)
+    bench.transport.jammed = True
     bench.connection.drained()
     assert len(bench.transport.written[0]) == 120
-    bench.transport.queued_bytes = 120
     bench.connection.send("kick", 1)
     assert len(bench.transport.written) == 1
     bench.transport.queued_bytes = 0

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +17,7 @@ import pytest
 import serial
 
 from host_bridge.hub import worker
+from host_bridge.hub.direct import DirectTransport, transport_class
 from host_bridge.hub.transport import (
     Lines,
     LineStep,
@@ -30,6 +32,14 @@ from tests.hub.peers import Pty, until, within
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX")
 QUICK = TransportLimits(write_timeout_ms=50, open_deadline_ms=200, close_deadline_ms=200, drain_limit_ms=50)
+
+
+KINDS = [
+    pytest.param(SerialTransport, id="threads"),
+    pytest.param(
+        DirectTransport, id="direct", marks=pytest.mark.skipif(sys.platform != "linux", reason="only Linux does so")
+    ),
+]
 
 
 class Sink:
@@ -62,9 +72,16 @@ async def sink() -> Sink:
     return Sink()
 
 
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> type[SerialTransport]:
+    """Each way to carry bytes keeps the same promises."""
+    found: type[SerialTransport] = request.param
+    return found
+
+
 @pytest.fixture
-async def transport(line: Pty, sink: Sink) -> AsyncIterator[SerialTransport]:
-    made = SerialTransport(str(line.path), limits=QUICK)
+async def transport(kind: type[SerialTransport], line: Pty, sink: Sink) -> AsyncIterator[SerialTransport]:
+    made = kind(str(line.path), limits=QUICK)
     await made.open(sink)
     yield made
     await made.close()
@@ -106,10 +123,10 @@ async def test_a_megabyte_each_way_at_once_arrives_whole(line: Pty, transport: S
     assert not sink.errors
 
 
-async def test_a_vanished_port_is_reported_within_100_ms_and_once(line: Pty) -> None:
+async def test_a_vanished_port_is_reported_within_100_ms_and_once(kind: type[SerialTransport], line: Pty) -> None:
     took_s = []
     for _ in range(3):  # the quickest counts: a busy machine may hold any one of them up
-        sink, made = Sink(), SerialTransport(str(line.path), limits=QUICK)
+        sink, made = Sink(), kind(str(line.path), limits=QUICK)
         await made.open(sink)
         began = time.monotonic()
         line.vanish()
@@ -171,9 +188,9 @@ async def test_a_peer_that_never_reads_blocks_nobody_and_is_reported(
     assert time.monotonic() - began < 0.5
 
 
-async def test_write_queue_takes_exactly_its_bound(line: Pty) -> None:
+async def test_write_queue_takes_exactly_its_bound(kind: type[SerialTransport], line: Pty) -> None:
     limits = TransportLimits(write_queue_bytes=100, write_timeout_ms=1000)
-    made = SerialTransport(str(line.path), limits=limits)
+    made = kind(str(line.path), limits=limits)
     await made.open(Sink())
     made.write(bytes(100))
     with pytest.raises(TransportFull):
@@ -213,8 +230,8 @@ async def test_a_transport_is_opened_once(transport: SerialTransport, sink: Sink
         await transport.open(sink)
 
 
-async def test_closing_before_opening_and_twice_is_harmless(line: Pty) -> None:
-    made = SerialTransport(str(line.path))
+async def test_closing_before_opening_and_twice_is_harmless(kind: type[SerialTransport], line: Pty) -> None:
+    made = kind(str(line.path))
     await made.close()
     await made.close()
 
@@ -268,6 +285,33 @@ async def test_a_plain_file_or_directory_is_no_port(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     assert (await open_code(str(tmp_path / "file"))).code == "io_error"
     assert (await open_code(str(tmp_path))).code == "io_error"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux does without threads")
+def test_the_loop_itself_carries_a_local_port_and_threads_every_other() -> None:
+    assert transport_class("/dev/ttyACM0") is DirectTransport
+    assert transport_class("socket://till-hub:9181") is SerialTransport
+
+
+async def test_a_port_that_takes_bytes_again_in_time_goes_on_where_it_stopped(
+    kind: type[SerialTransport], line: Pty, sink: Sink
+) -> None:
+    made = kind(str(line.path), limits=TransportLimits(write_timeout_ms=2000))
+    await made.open(sink)
+    data = bytes(range(256)) * 128  # more than a pseudo-terminal holds
+    made.write(data)
+    await until(lambda: 0 < made.queued_bytes < len(data))
+    got = bytearray()
+
+    def arrived() -> bool:
+        got.extend(line.read())
+        return len(got) == len(data)
+
+    await until(arrived)
+    await until(lambda: made.queued_bytes == 0 and sink.drains)
+    assert bytes(got) == data
+    await made.close()
+    assert not sink.errors
 
 
 async def test_nobody_listening_on_tcp_is_a_missing_port() -> None:
