@@ -18,7 +18,7 @@ from host_bridge.cli import boards_screen, ports_screen, printing, running, scan
 from host_bridge.cli.client import Client, Refusal
 from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.words import Words, choose_language
-from host_bridge.journal.records import KickState
+from host_bridge.journal.records import Kick, KickState
 
 
 class LanguageName(enum.StrEnum):
@@ -223,7 +223,7 @@ def scans(
 def drawer_open(
     drawer: Annotated[int, typer.Option(min=1, max=2, help="Which drawer of the hub.")] = 1,
     within: Annotated[
-        int, typer.Option(min=1, max=60_000, metavar="MS", help="Open within so many milliseconds, or never.")
+        int, typer.Option(min=1, max=30_000, metavar="MS", help="Open within so many milliseconds, or never.")
     ] = 2000,
     key: Key = None,
     url: Url = DEFAULT_URL,
@@ -241,7 +241,7 @@ def drawer_open(
                 raise
             if as_json:
                 screen.print_json(msgspec.to_builtins(refusal.kick))
-            raise CommandError(ExitCode.FAILED, words("drawer.failed", detail=refusal.detail)) from refusal
+            raise CommandError(ExitCode.FAILED, kick_words(refusal.kick, words)) from refusal
         if as_json:
             screen.print_json(msgspec.to_builtins(kick))
         else:
@@ -275,6 +275,12 @@ def ports(as_json: AsJson = False, lang: Lang = None) -> None:
 
 def words_for(language: LanguageName | None) -> Words:
     return Words(choose_language(language))
+
+
+def kick_words(kick: Kick, words: Words) -> str:
+    """Why the drawer did not open, or that nobody can know."""
+    key = "drawer.unsure" if kick.reason in ("link_lost", "no_answer", "bridge_restarted") else "drawer.failed"
+    return words(key, reason=words(f"reason.{kick.reason}"))
 
 
 def new_key() -> str:

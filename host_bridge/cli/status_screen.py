@@ -72,11 +72,13 @@ def _drawer(drawer: DrawerState, words: Words) -> Styled:
 
 def _link_details(state: State, words: Words) -> str:
     link = state.link
-    parts = [words("link.since", time=local_time(link.since)), link.transport]
-    if link.status == "up" and link.round_trip_ms is not None:
-        parts.append(words("link.round_trip", ms=link.round_trip_ms))
+    parts: list[str | None] = [words("link.since", time=local_time(link.since))]
     if link.status == "down":
         parts.append(link.reason)
+    else:
+        parts.append(link.transport)
+        if link.round_trip_ms is not None:
+            parts.append(words("link.round_trip", ms=link.round_trip_ms))
     return _joined([*parts, link.port])  # the port last: it may be long
 
 
@@ -124,7 +126,7 @@ def _indicator(indicator: IndicatorState, words: Words) -> tuple[Styled, str]:
         dots = mark("unknown", indicator.pattern)
     meaning = words.of(indicator.meaning)
     if not indicator.known:
-        meaning = f"{words('indicator.should')}: {meaning}"
+        meaning = words("indicator.should", meaning=meaning)
     return dots, _joined([meaning, indicator.pattern if indicator.steps else None])
 
 

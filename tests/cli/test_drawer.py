@@ -33,8 +33,15 @@ def test_a_drawer_that_did_not_open_exits_with_1(bridge: FakeBridge, counterhub:
     bridge.answers[OPEN] = [refused]
     result = counterhub("drawer", "open", "--within", "500", "--drawer", "2", url=bridge.url)
     assert result.exit_code == 1
-    assert "did not open: Drawer 1 was not opened (link_down)." in result.err
+    assert "did not open: the hub is not connected. It will not open later by itself." in result.err
     assert json.loads(bridge.asked[0].body) == {"drawer": 2, "time_to_live_ms": 500}
+
+
+def test_where_nobody_can_know_it_says_look(bridge: FakeBridge, counterhub: Command) -> None:
+    lost = kick("failed", "link_lost")
+    bridge.answers[OPEN] = [problem(503, "link_lost", "Nobody can know.", kick=lost) for _ in range(2)]
+    assert "Look at it" in counterhub("drawer", "open", url=bridge.url).err
+    assert "请查看钱箱" in counterhub("drawer", "open", "--lang", "zh", url=bridge.url).err
 
 
 def test_json_prints_the_kick_also_when_it_failed(bridge: FakeBridge, counterhub: Command) -> None:
@@ -60,6 +67,6 @@ def test_a_lost_answer_is_not_asked_for_again(bridge: FakeBridge, counterhub: Co
     assert bridge.paths() == [OPEN]
 
 
-@pytest.mark.parametrize("arguments", [["--drawer", "3"], ["--within", "0"], ["--within", "60001"], ["--within", "x"]])
+@pytest.mark.parametrize("arguments", [["--drawer", "3"], ["--within", "0"], ["--within", "30001"], ["--within", "x"]])
 def test_values_that_cannot_be_are_a_usage_error(counterhub: Command, arguments: list[str]) -> None:
     assert counterhub("drawer", "open", *arguments).exit_code == 2
