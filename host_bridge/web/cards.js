@@ -103,7 +103,7 @@ export class Cards {
         fact(t("link.reason"), why),
         fact(t("link.since"), clockText(timeOf(link.since))),
         fact(t("link.port"), own(link.port)),
-        fact(t("link.transport"), own(link.transport)),
+        fact(t("link.transport"), link.status === "up" ? own(link.transport) : null),
         fact(t("link.round_trip"), link.round_trip_ms == null ? null : t("link.milliseconds", { n: link.round_trip_ms.toFixed(1) })),
         fact(t("link.session"), number(link.session)),
       ],

@@ -161,7 +161,7 @@ export class Path {
     };
     const linkDetail = [];
     if (isLive(model)) {
-      if (state.link.transport) linkDetail.push(state.link.transport);
+      if (state.link.transport && state.link.status === "up") linkDetail.push(state.link.transport);
       if (isLinkUp(model) && typeof state.link.round_trip_ms === "number") {
         linkDetail.push(t("link.milliseconds", { n: state.link.round_trip_ms.toFixed(1) }));
       }

@@ -6,6 +6,8 @@ import { LIMITS, timeOf } from "./state.js";
 import { isLive } from "./status.js";
 import { agoText, clockText, currentLanguage, pick, t } from "./text.js";
 
+const UNSURE_SHOWN_MS = 15 * 60_000; // an unconfirmed receipt stays at the top for so long
+
 const SEVERITY_KINDS = { error: "error", warning: "warning", notice: "notice" };
 const kindOf = (fault) => SEVERITY_KINDS[fault.severity] ?? "error";
 
@@ -20,7 +22,7 @@ function facts(fault) {
     { class: "fault-facts" },
     since(timeOf(fault.since)),
     el("span", { text: t("situation.code", { code: fault.code }) }),
-    fault.blinks > 0 ? el("span", { text: t("situation.blinks", { n: fault.blinks }) }) : null,
+    fault.blinks > 0 ? el("span", { text: t(fault.blinks === 1 ? "situation.blinks_once" : "situation.blinks", { n: fault.blinks }) }) : null,
   );
 }
 
@@ -99,6 +101,27 @@ function lost(model, retry) {
   );
 }
 
+/** The receipts of the last while of which nobody knows whether they came out. */
+export function unsureJobs(model, now) {
+  const age = (job) => now - (timeOf(job.updated_at) ?? 0);
+  return (model.jobs ?? []).filter((job) => job.state === "unconfirmed" && age(job) < UNSURE_SHOWN_MS);
+}
+
+function unsure(jobs) {
+  const which = jobs.map((job) => `${clockText(timeOf(job.created_at))} · ${String(job.job_id).slice(0, 6)}`).join(", ");
+  return el(
+    "div",
+    { class: "calm warning" },
+    el("div", { class: "fault-icon" }, icon("warning")),
+    el(
+      "div",
+      {},
+      el("h2", { text: jobs.length === 1 ? t("situation.unsure") : t("situation.unsure_many", { n: jobs.length }) }),
+      el("p", {}, `${t("situation.unsure_remedy")} `, el("span", { class: "since", text: `(${which})` }), " ", el("a", { href: "#jobs", text: t("situation.unsure_show") })),
+    ),
+  );
+}
+
 /** The whole situation in one line, for the bar that stays in sight. */
 export function briefOf(model) {
   if (!isLive(model) && model.lostAt !== null) return { kind: "error", word: t("situation.lost") };
@@ -111,12 +134,14 @@ export function briefOf(model) {
 export class Situation {
   constructor({ retry }) {
     this.node = byId("situation");
+    this.unsure = byId("unsure");
     this.announcer = byId("announce");
     this.retry = retry;
     this.announced = null;
   }
 
   show(model) {
+    this.model = model;
     const language = currentLanguage();
     const down = !isLive(model) && model.lostAt !== null;
     if (down) {
@@ -136,6 +161,9 @@ export class Situation {
 
   /** Bring the times up to date; they are outside the live region, so nobody hears them each second. */
   tick(now = Date.now()) {
+    const jobs = this.model ? unsureJobs(this.model, now) : [];
+    this.unsure.hidden = jobs.length === 0;
+    renderIfChanged(this.unsure, [jobs.map((job) => job.job_id), currentLanguage()], () => (jobs.length > 0 ? unsure(jobs) : []));
     for (const node of this.node.querySelectorAll("[data-since]")) {
       const ms = node.dataset.since === "" ? null : Number(node.dataset.since);
       node.textContent = ms === null ? "" : t("situation.since", { time: clockText(ms, now), ago: agoText(ms, now) });

@@ -20,6 +20,7 @@ const TEXTS = {
   "situation.do": ["What to do now", "现在怎么做"],
   "situation.cause": ["Why", "原因"],
   "situation.since": ["Since {time} ({ago})", "自 {time} 起（{ago}）"],
+  "situation.blinks_once": ["On the LED: 1 flash, pause", "状态灯：闪 1 下，停顿"],
   "situation.blinks": ["On the LED: {n} flashes, pause", "状态灯：闪 {n} 下，停顿"],
   "situation.more": ["Also", "另外"],
   "situation.code": ["Code {code}", "代码 {code}"],
@@ -31,6 +32,10 @@ const TEXTS = {
   "situation.refused": ["The bridge refused this page. Open it at the address that the bridge printed when it started.", "桥接服务拒绝了本页面。请用服务启动时显示的地址打开。"],
   "situation.retry_in": ["Next try in {n} s", "{n} 秒后重试"],
   "situation.retrying": ["Trying now…", "正在重试…"],
+  "situation.unsure": ["A receipt is unconfirmed", "有小票未确认"],
+  "situation.unsure_many": ["{n} receipts are unconfirmed", "有 {n} 张小票未确认"],
+  "situation.unsure_remedy": ["Nobody can know whether it came out. Look at the paper before you print it again.", "无法得知是否打出。再次打印前请先查看纸张。"],
+  "situation.unsure_show": ["Show receipts", "查看小票"],
   "situation.retry": ["Try now", "立即重试"],
 
   "severity.error": ["Fault", "故障"],

@@ -234,6 +234,21 @@ async def test_a_waiting_scan_says_how_long_it_waits_still(stage: Stage) -> None
     assert page.problems == []
 
 
+async def test_an_unconfirmed_receipt_is_said_at_the_top_and_does_not_stay_for_ever(stage: Stage) -> None:
+    page = stage.page
+    await stage.open()
+    assert await page.value("document.getElementById('unsure').hidden")
+    job = stage.bridge.add_job(b"x", JobState.UNCONFIRMED, reason="hub_restarted")
+    await page.until(f"{text_of('#unsure')}.includes('Look at the paper')")
+    assert job.job_id[:6] in await page.value(text_of("#unsure"))
+    later = await page.value(
+        "import('./situation.js').then(({ unsureJobs }) => { const job = {state: 'unconfirmed', updated_at: 1000};"
+        " return [999, 1001, 2000].map((at) => unsureJobs({ jobs: [job] }, at * 1000).length); })"
+    )
+    assert later == [1, 1, 0]
+    assert page.problems == []
+
+
 async def test_a_stopped_bridge_is_said_and_found_again(stage: Stage) -> None:
     page = stage.page
     stage.bridge.add_scan("kept", None)
