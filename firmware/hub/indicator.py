@@ -4,6 +4,7 @@ import asyncio
 
 from hublink.faults import worst
 from hublink.light import (
+    AMBER,
     BLIP_MS,
     OFF,
     PATTERN_FAULT,
@@ -16,6 +17,7 @@ from hublink.light import (
 )
 from machine import Pin
 
+_PIXEL_DIM = 2  # a WS2812 at full power blinds: a quarter is plenty
 _SLICE_MS = 50  # a change of pattern shows at the latest after this
 
 
@@ -32,14 +34,38 @@ class RgbLight:
 
 
 class MonoLight:
-    """One pin: a light of any colour is on, but that below a warning's count is not."""
+    """One pin. Any colour is on, but a warning's amber is dark: it counts gaps in the steady light below it."""
 
     def __init__(self, wiring):
         self._on = wiring.get("active_level", 1)
-        self._pin = Pin(wiring["pin"], Pin.OUT, value=1 - self._on)
+        self._pin = Pin(self._name(wiring), Pin.OUT, value=1 - self._on)
+
+    def _name(self, wiring):
+        return wiring["pin"]
 
     def show(self, colour):
-        self._pin.value(1 - self._on if colour == OFF else self._on)
+        self._pin.value(1 - self._on if colour in (OFF, AMBER) else self._on)
+
+
+class OnboardLight(MonoLight):
+    """The board's own LED, by the name that MicroPython gives it: on a Pico W it hangs on the radio chip."""
+
+    def _name(self, wiring):
+        return "LED"
+
+
+class PixelLight:
+    """A WS2812: one wire, any colour."""
+
+    def __init__(self, wiring):
+        from neopixel import NeoPixel
+
+        self._pixel = NeoPixel(Pin(wiring["pin"], Pin.OUT), 1)
+        self.show(OFF)
+
+    def show(self, colour):
+        self._pixel[0] = tuple((colour >> shift & 0xFF) >> _PIXEL_DIM for shift in (16, 8, 0))
+        self._pixel.write()
 
 
 class NoLight:
@@ -47,7 +73,7 @@ class NoLight:
         pass
 
 
-_KINDS = {"rgb": RgbLight, "mono": MonoLight, "none": NoLight}
+_KINDS = {"rgb": RgbLight, "mono": MonoLight, "ws2812": PixelLight, "onboard": OnboardLight, "none": NoLight}
 
 
 def open_light(wiring):
