@@ -27,6 +27,10 @@ _PROBES_FOR_SILENCE = 2
 _STALL_MS = 1500  # the printer takes nothing and has not said why: a busy one moves within a few hundred ms
 _WRITE_BYTES = 64  # handed to the UART at a time
 _REPLY_BYTES_MAX = 80
+_GS_R_BYTES = 3  # the other enquiry, GS ( H, ends with an id of four bytes, which its answer repeats
+_LONE_MS = 20  # three bytes in a row are no answers to GS r but a status that lost its first byte
+_STATUS_TAIL_BYTES = 3
+_ASB_ATTEMPTS = 3  # asked for again while it does not come; some printers have none
 _READ_BYTES = 64
 _CONDITION_UNKNOWN, _CONDITION_ANSWERING, _CONDITION_SILENT = range(3)
 _REASON_POWER, _REASON_REPLACED, _REASON_OVERRUN = 1, 2, 3
@@ -47,7 +51,9 @@ class Printer:
         self._moved_at = time.ticks_ms()
         self._writing = False
         self._chunks = []  # of the job, taken from the link and not yet written; the link's credit bounds them
-        self._queries = []
+        self._queries = []  # of the bridge; they wait while a job is under way
+        self._asb_due = False
+        self._asb_attempts = 0
         self._wake = asyncio.Event()
         self._writer_task = None
         self._tell_due = False
@@ -79,6 +85,7 @@ class Printer:
         self._uplink.grant(PRINTER)
         if self.phase in (PHASE_RECEIVING, PHASE_ENDED):
             self._abort(_REASON_REPLACED)
+        self._queries[:] = []  # nobody waits for their answers any more
         self._begin(job, total_bytes, proof)
         self._on_printing()
         self._tell_job()
@@ -156,19 +163,22 @@ class Printer:
     async def _feed(self, task):
         writer = asyncio.StreamWriter(self._uart, {})
         while True:
-            while self._chunks or self._queries or self.phase == PHASE_ENDED:
-                if self._chunks:
-                    await self._write_chunk(writer, self._chunks[0])
-                    self._chunks.pop(0)
-                    self._uplink.grant(PRINTER)
-                elif self.phase == PHASE_ENDED:
-                    await self._write(writer, self._proof)
-                    self.phase = PHASE_WRITTEN
-                    self._tell_job()
-                else:
-                    await self._write(writer, self._queries.pop(0))
-            self._wake.clear()
-            await self._wake.wait()
+            if self._chunks:
+                await self._write_chunk(writer, self._chunks[0])
+                self._chunks.pop(0)
+                self._uplink.grant(PRINTER)
+            elif self.phase == PHASE_ENDED:
+                await self._write(writer, self._proof)
+                self.phase = PHASE_WRITTEN
+                self._tell_job()
+            elif self._asb_due and self.phase != PHASE_RECEIVING:  # inside a job it could fall into a picture
+                self._asb_due = False
+                await self._write(writer, _ENABLE_ASB)
+            elif self._queries and self.phase != PHASE_RECEIVING:
+                await self._write(writer, self._queries.pop(0))
+            else:
+                self._wake.clear()
+                await self._wake.wait()
 
     async def _write_chunk(self, writer, chunk):
         for start in range(0, len(chunk), _WRITE_BYTES):
@@ -192,6 +202,7 @@ class Printer:
         self._queries[:] = []
         self.phase = PHASE_ABORTED
         self._reason = reason
+        self._asb_due = self.condition == _CONDITION_ANSWERING  # it may have been in what is thrown away
         if self._writer_task:
             self._writer_task.cancel()
         self._tell_job()
@@ -208,6 +219,10 @@ class Printer:
             if count:
                 self._status.feed(buffer, count)
             task.rest()
+            if self._status.undecided:
+                await asyncio.sleep_ms(_LONE_MS)
+                if not self._uart.any():
+                    self._status.decide()
 
     def _on_sign_of_life(self):
         self._probes_unanswered = 0
@@ -216,9 +231,15 @@ class Printer:
             self.condition = _CONDITION_ANSWERING
             self._faults.set("printer_power", False)
             # It has forgotten all settings if it was without power: ask for its status again.
-            self._queries.append(_ENABLE_ASB)
-            self._wake.set()
+            self._asb_attempts = 0
+            self._ask_for_asb()
             self._tell_status()
+
+    def _ask_for_asb(self):
+        if self.asb is None and self._asb_attempts < _ASB_ATTEMPTS:
+            self._asb_attempts += 1
+            self._asb_due = True
+            self._wake.set()
 
     def _on_asb(self, asb):
         self._on_sign_of_life()
@@ -234,12 +255,18 @@ class Printer:
 
     def _on_reply(self, reply):
         self._on_sign_of_life()
-        if self.phase == PHASE_WRITTEN and self._proof:
+        if self.phase == PHASE_WRITTEN and self._is_proof(reply):
             self.phase = PHASE_PROVEN
             self._reply = reply[:_REPLY_BYTES_MAX]
             self._tell_job()
         else:
             self._uplink.send("printer_reply", reply)
+
+    def _is_proof(self, reply):
+        """Whether it answers this job's enquiry, and not an earlier one."""
+        if len(self._proof) <= _GS_R_BYTES:
+            return len(reply) == 1 and len(self._proof) > 0
+        return reply[2:-1] == self._proof[-4:]
 
     # -- watching ------------------------------------------------------------------------------------------------
 
@@ -251,22 +278,26 @@ class Printer:
                 self._judge_stall()
             elif not self._chunks and self.phase not in (PHASE_RECEIVING, PHASE_ENDED):
                 self._probe()
-                task.rest()
+            task.rest()
             await asyncio.sleep_ms(_PROBE_MS)
 
     def _probe(self):
         if self._offline():
             return  # it has told why it is busy, and under DTR/DSR it can't be asked meanwhile
+        if not self._uart.txdone():  # it is busy, so it can't be asked
+            self._judge_stall()
+            return
         if self._probes_unanswered >= _PROBES_FOR_SILENCE:
             self._fall_silent()
         else:
             self._probes_unanswered += 1
-        if self._uart.txdone():
-            self._uart.write(_PROBE)
+        if self.condition == _CONDITION_ANSWERING:
+            self._ask_for_asb()
+        self._uart.write(_PROBE)
 
     def _judge_stall(self):
         stalled_ms = time.ticks_diff(time.ticks_ms(), self._moved_at)
-        if stalled_ms >= _STALL_MS and not self._offline() and self.condition == _CONDITION_ANSWERING:
+        if stalled_ms >= _STALL_MS and not self._offline():
             self._fall_silent()
 
     def _offline(self):
@@ -295,6 +326,18 @@ class StatusReader:
         self._on_reply = on_reply
         self._asb = bytearray()
         self._block = bytearray()
+        self._lone = bytearray()
+
+    @property
+    def undecided(self):
+        """Whether bytes wait that look like answers to GS r: call `decide` once the line is quiet."""
+        return len(self._lone) > 0
+
+    def decide(self):
+        lone, self._lone = self._lone, bytearray()
+        if len(lone) < _STATUS_TAIL_BYTES:
+            for byte in lone:
+                self._on_reply(bytes((byte,)))
 
     def feed(self, data, length):
         for index in range(length):
@@ -311,8 +354,8 @@ class StatusReader:
             self._on_sign_of_life()
         elif byte in (0x37, 0x5F):  # block: process id response, identity; ends with NUL
             self._block.append(byte)
-        elif byte & 0x90 == 0x00:  # answer to GS r
-            self._on_reply(bytes((byte,)))
+        elif byte & 0x90 == 0x00 and len(self._lone) < _STATUS_TAIL_BYTES:  # answer to GS r
+            self._lone.append(byte)
 
     def _take_in_asb(self, byte):
         if byte & 0x90:  # no second to fourth byte of ASB: a byte was lost
@@ -326,6 +369,10 @@ class StatusReader:
             self._on_asb(asb)
 
     def _take_in_block(self, byte):
+        if byte and not 0x20 <= byte < 0x7F:  # nothing of a block, which is text: its end was lost
+            self._block = bytearray()
+            self._take(byte)
+            return
         self._block.append(byte)
         if byte == 0 or len(self._block) >= _REPLY_BYTES_MAX:
             block = bytes(self._block)
