@@ -73,7 +73,7 @@ class Server:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """`ready` is called once a bridge may attach."""
-        self._counter = Counter(self._directory, self._options, self._publish)
+        self._counter = self._make_counter()
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=LINE_LIMIT_BYTES)
         control = self._directory / "control.json"
         try:
@@ -91,6 +91,9 @@ class Server:
             await self._counter.stop()
             for client in tuple(self._clients):
                 client.transport.abort()
+
+    def _make_counter(self) -> Counter:
+        return Counter(self._directory, self._options, self._publish)
 
     def _withdraw(self, control: Path) -> None:
         """Remove `control.json`, unless another counter has put its own there."""

