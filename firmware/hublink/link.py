@@ -149,8 +149,8 @@ class Link:
         self._give(channel, count)
 
     def next_event(self):
-        """The next ("up", hello), ("down", reason), ("message", name, values), ("writable", channel) or ("text", bytes);
-        None if there is none."""
+        """The next ("up", hello), ("down", reason), ("message", name, values), ("writable", channel), ("text", bytes),
+        or None."""
         if not self._events:
             return None
         event = self._events.pop(0)
