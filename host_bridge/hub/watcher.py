@@ -1,7 +1,7 @@
 """Whether a missing port is back: cheap polling, and only while nobody has it open.
 
-A file-system watch would be quicker by some tens of milliseconds, at the price of a thread, a native dependency and
-another way for every platform. One ``stat`` each 100 ms, while the link is down, costs next to nothing.
+A file-system watch would be quicker by some milliseconds, at the price of a thread, a native dependency and
+another way for every platform. One ``stat`` each 25 ms, while the link is down, costs next to nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from host_bridge.hub.worker import in_thread
 
 log = logging.getLogger(__name__)
 
-POLL_MS = 100
+POLL_MS = 25
 LIST_POLL_MS = 1000  # where there is no file to look at: Windows, and "auto" outside of Linux
 LIST_DEADLINE_MS = 5000
 _DEVICES = "/dev"  # devtmpfs notes each new device in the directory's time
