@@ -11,21 +11,18 @@ import pytest_asyncio
 from host_bridge.virtual.micropython_vm import installation
 from tests.conftest import FAST_PRINTER
 from tests.live_bridge import LiveBridge, Till, end_virtual_hub
+from tests.micropython.vm import why_skipped
 
 HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    try:
-        installation.find_node()
-        missing = None
-    except installation.EngineMissing as error:
-        missing = pytest.mark.skip(reason=str(error))
+    reason = why_skipped()
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.micropython)
-            if missing:
-                item.add_marker(missing)
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,6 +20,15 @@ FIRMWARE = HERE.parents[1] / "firmware"
 DEADLINE_S = 60
 
 
+def why_skipped() -> str | None:
+    """Why there is no MicroPython to test on, None if there is: without Node there is none."""
+    try:
+        installation.find_node()
+    except installation.EngineMissing as error:
+        return str(error)
+    return None
+
+
 def run_folder(folder: Path) -> str:
     """Run the folder's main.py on the bare interpreter; what it printed. AssertionError if it raised."""
     command = [str(installation.find_node()), str(HERE / "run.mjs"), str(installation.find_module()), str(folder)]

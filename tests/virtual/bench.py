@@ -12,6 +12,7 @@ import msgspec
 from host_bridge.virtual import wires
 from host_bridge.virtual.edge import Boot
 from host_bridge.virtual.engine import ChipProcess
+from host_bridge.virtual.options import Engine
 
 DEADLINE_S = 10.0  # generous: a loaded machine is no failure
 
@@ -19,13 +20,13 @@ DEADLINE_S = 10.0  # generous: a loaded machine is no failure
 class Bench:
     """Starts a chip with the given main.py and answers for the world as the test says."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, engine: Engine = "cpython") -> None:
         self.flash = folder / "flash"
         self.flash.mkdir()
         self.frames: list[wires.Frame] = []
         self.ended = asyncio.Event()
         self._news = asyncio.Event()
-        self.chip = ChipProcess(self._receive, lambda chip: self.ended.set())
+        self.chip = ChipProcess(self._receive, lambda chip: self.ended.set(), engine)
         self.acknowledge = True  # report written UART bytes as sent at once
         self._setups = dict.fromkeys(range(3), 0)
 

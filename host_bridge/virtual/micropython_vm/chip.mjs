@@ -206,6 +206,7 @@ class Chip {
   #reader = new FrameReader();
   #interrupted = false;
   #hung = false;
+  #masked = false; // interrupts are switched off by the program
   #listener = null;
   #pins = new Map(); // levels driven from outside
   #started = performance.now();
@@ -216,6 +217,10 @@ class Chip {
     this.port = port;
     this.powered = new Promise((resolve) => (this.onPower = resolve));
     port.on("message", (data) => this.#take(data));
+  }
+
+  startClock() {
+    this.#started = performance.now();
   }
 
   // What MicroPython gets as the module `_chip`.
@@ -237,10 +242,12 @@ class Chip {
       pwm: (pin, duty, hertz) => send(PWM_OUT, pin, integers([2, duty], [4, hertz])),
       uart_open: (number, settings) => uart(number).open(JSON.parse(settings)),
       uart_any: (number) => this.#looked(() => uart(number).received.length),
+      uart_line_bytes: (number) => uart(number).received.indexOf("\n") + 1,
       uart_read: (number, count) => uart(number).read(count).toString("hex"),
       uart_room: (number) => this.#looked(() => uart(number).room()),
       uart_unsent: (number) => this.#looked(() => uart(number).unsent),
       uart_write: (number, hex) => this.#acted(() => uart(number).write(Buffer.from(hex, "hex"))),
+      mask: (on) => this.#mask(on),
       timer_start: (number, ms, periodic) => this.#timers.start(number, ms, periodic),
       timer_stop: (number) => this.#timers.stop(number),
       wdt_start: (ms) => send(WDT_START, 0, integers([4, ms])),
@@ -270,6 +277,11 @@ class Chip {
     } while (performance.now() < end);
   }
 
+  #mask(on) {
+    this.#masked = on;
+    this.#interrupt();
+  }
+
   // The program looks at the chip: what is due happens first.
   #looked(action) {
     this.#interrupt();
@@ -284,7 +296,7 @@ class Chip {
   }
 
   #interrupt() {
-    if (this.#interrupted) return;
+    if (this.#interrupted || this.#masked) return;
     for (let message; (message = receiveMessageOnPort(this.port)); ) this.#take(message.message);
     this.#timers.fire();
   }
@@ -313,7 +325,6 @@ class Chip {
   #power(cause, boot) {
     this.cause = cause;
     this.boot = boot;
-    this.#started = performance.now();
     for (const [pin, level] of Object.entries(boot.pins)) this.#pins.set(Number(pin), level);
     this.onPower();
   }
@@ -355,6 +366,7 @@ async function main(module, flash) {
   micropython.FS.mkdir("/lib");
   for (const name of ["machine.py", "start.py"]) micropython.FS.writeFile(`/lib/${name}`, readFileSync(join(here, name)));
   micropython.registerJsModule("_chip", chip.module());
+  chip.startClock();
   await micropython.runPythonAsync("import start");
 }
 

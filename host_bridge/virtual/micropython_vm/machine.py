@@ -1,7 +1,6 @@
 """`machine` on MicroPython's WebAssembly build: as far as a counter hub uses it, built on `_chip` of chip.mjs.
 
-Runs on MicroPython, not here. Constants as on the rp2 port, reset causes as on the esp32 port. Not there: UART.irq,
-disable_irq.
+Runs on MicroPython, not here. Constants as on the rp2 port, reset causes as on the esp32 port. UART.irq isn't there.
 """
 
 import json
@@ -211,6 +210,11 @@ class UART:
         data = _chip.uart_read(self._number, _RING_BYTES_MAX if nbytes is None else nbytes)
         return unhexlify(data) if data else None
 
+    def readline(self):
+        """Up to a line's end, or what is there."""
+        self._wait(1)
+        return self.read(_chip.uart_line_bytes(self._number) or None)
+
     def readinto(self, buf, nbytes=None):
         room = len(buf) if nbytes is None else min(nbytes, len(buf))
         data = self.read(room)
@@ -335,6 +339,16 @@ def freq(hz=None):
 
 def idle():
     _chip.wait_ms(1)
+
+
+def disable_irq():
+    """Keep interrupt handlers from running until `enable_irq`."""
+    _chip.mask(True)
+    return 1
+
+
+def enable_irq(state=1):
+    _chip.mask(False)
 
 
 def _on_event(kind, number):

@@ -75,6 +75,23 @@ class Stream:
             await event.wait()
 
 
+class ThreadSafeFlag:
+    """One task waits; an interrupt handler sets. Waiting clears."""
+
+    def __init__(self):
+        self._event = asyncio.Event()
+
+    def set(self):
+        self._event.set()
+
+    def clear(self):
+        self._event.clear()
+
+    async def wait(self):
+        await self._event.wait()
+        self._event.clear()
+
+
 class ChipTime:
     """`time` with the chip's clock."""
 
@@ -99,6 +116,7 @@ def prepare():
     sys.modules["time"] = ChipTime
     os.urandom = lambda n: unhexlify(_chip.random(n))
     asyncio.StreamReader = asyncio.StreamWriter = Stream
+    asyncio.ThreadSafeFlag = ThreadSafeFlag
     asyncio.run = asyncio.create_task
 
 
