@@ -140,7 +140,7 @@ def _fault(fault: FaultState, words: Words) -> Panel:
         lines.append(Styled(words.of(fault.cause)))
     remedy = Styled.assemble((words("remedy"), "bold"), words.of(fault.remedy))
     lines.append(remedy)
-    blinks = words("fault.blinks", count=fault.blinks) if fault.blinks else None
+    blinks = words("fault.waits") if fault.device == "link" else words("fault.blinks", count=fault.blinks)
     footer = _joined([fault.code, fault.device, words("fault.since", time=local_time(fault.since)), blinks])
     return Panel(
         Group(*lines),

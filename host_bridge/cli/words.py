@@ -75,6 +75,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "faults": ("Faults", "故障"),
     "faults.none": ("No faults.", "没有故障。"),
     "fault.since": ("since {time}", "自 {time}"),
+    "fault.waits": ("light blinks slowly, blue", "指示灯蓝色慢闪"),  # the hub can't know why, and waits for the till
     "fault.blinks": ("light blinks {count} ×", "指示灯闪 {count} 次"),
     "severity.error": ("ERROR", "错误"),
     "severity.warning": ("WARNING", "警告"),

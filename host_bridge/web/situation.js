@@ -16,13 +16,19 @@ function since(ms) {
   return el("span", { class: "since", "data-since": ms ?? "" });
 }
 
+/** How the fault shows on the hub. While the link is down the hub can't know why, and waits for the till. */
+function lightText(fault) {
+  if (fault.device === "link") return t("situation.light_waits");
+  return t("situation.blinks", { n: fault.blinks });
+}
+
 function facts(fault) {
   return el(
     "p",
     { class: "fault-facts" },
     since(timeOf(fault.since)),
     el("span", { text: t("situation.code", { code: fault.code }) }),
-    fault.blinks > 0 ? el("span", { text: t(fault.blinks === 1 ? "situation.blinks_once" : "situation.blinks", { n: fault.blinks }) }) : null,
+    el("span", { text: lightText(fault) }),
   );
 }
 
