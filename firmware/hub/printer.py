@@ -110,8 +110,7 @@ class Printer:
     def _on_job_forget(self, job):
         self._uplink.grant(PRINTER)
         if job == self.job and self.phase not in (PHASE_RECEIVING, PHASE_ENDED):
-            self._begin(NO_JOB, 0, b"")
-            self.phase = PHASE_NONE
+            self.phase = PHASE_NONE  # its name stays: so a bridge knows whether another has used the hub since
 
     def _on_query(self, query):
         self._uplink.grant(PRINTER)

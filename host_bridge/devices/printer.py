@@ -23,6 +23,7 @@ from host_bridge.journal import IdempotencyMismatch, IllegalTransition, Journal,
 from host_bridge.journal.records import Job, JobState
 from host_bridge.state import PrinterState
 from hublink import messages
+from hublink.hello import FLAG_SAFE_MODE
 from hublink.messages import ABORT_REASONS, NO_JOB, PRINTER
 
 log = logging.getLogger(__name__)
@@ -72,12 +73,14 @@ class PrinterService:
         self._options = options or PrinterOptions()
         self._proof_finder = ProofFinder(self._options.confirm, link)
         self._queue: deque[Job] = deque()  # open jobs, oldest first; the journal has them too
-        self._queued_bytes = 0
+        self._queued_bytes = 0  # of those that arrive as well
+        self._arriving = 0  # on their way into the journal
         self._waiters: dict[str, list[asyncio.Future[Job]]] = {}
         self._changed = asyncio.Event()
         self._condition = 0
         self._asb: bytes | None = None
         self._hub_job = _NOTHING
+        self._hub_prints = True  # not so in safe mode
         self._current: Job | None = None
         self._handed_out: str | None = None  # the job of which bytes may have left
         self._task: asyncio.Task[None] | None = None
@@ -110,7 +113,8 @@ class PrinterService:
     def accepting(self) -> Refused | None:
         if self._stopping:
             return Refused("stopping", "the bridge is stopping: send the job again once it runs")
-        if len(self._queue) >= self._options.max_queued_jobs or self._queued_bytes >= self._options.max_queued_bytes:
+        jobs = len(self._queue) + self._arriving
+        if jobs >= self._options.max_queued_jobs or self._queued_bytes >= self._options.max_queued_bytes:
             return Refused(
                 "queue_full",
                 f"{len(self._queue)} jobs ({self._queued_bytes} bytes) wait for the printer: see to its fault first",
@@ -133,7 +137,7 @@ class PrinterService:
                     return Submitted(job=earlier, replayed=True, warning=earlier.warning)
             if refused:
                 raise refused
-            job, replayed = await self._journal.add_job(data, source, idempotency_key)
+            job, replayed = await self._add(data, source, idempotency_key)
         except IdempotencyMismatch as error:
             raise Refused("idempotency_mismatch", str(error)) from error
         except JournalFull as error:
@@ -142,11 +146,25 @@ class PrinterService:
             raise Refused("journal_failed", str(error)) from error
         if replayed:
             return Submitted(job=job, replayed=True, warning=job.warning)
-        self._queue.append(job)
-        self._queued_bytes += job.size_bytes
         self._events.publish(JobEvent(job=job))
         self._changed.set()
         return Submitted(job=job, warning=await self._duplicate_warning(job))
+
+    async def _add(self, data: bytes, source: str, idempotency_key: str | None) -> tuple[Job, bool]:
+        """Into the journal and the queue; counted from the start, so that many at once don't pass the limits."""
+        self._arriving += 1
+        self._queued_bytes += len(data)
+        kept = False
+        try:
+            job, replayed = await self._journal.add_job(data, source, idempotency_key)
+            if not replayed:
+                self._queue.append(job)
+                kept = True
+            return job, replayed
+        finally:
+            self._arriving -= 1
+            if not kept:
+                self._queued_bytes -= len(data)
 
     async def job(self, job_id: str) -> Job | None:
         return await self._journal.job(job_id)
@@ -168,7 +186,7 @@ class PrinterService:
                 job_id, JobState.CANCELLED, expected={JobState.QUEUED}, reason="cancelled"
             )
         except IllegalTransition as error:
-            raise _not_cancellable(job) from error
+            raise _not_cancellable(error.current if isinstance(error.current, Job) else job) from error
         self._close(job)
         return job
 
@@ -217,6 +235,7 @@ class PrinterService:
         if phase > messages.PHASE_ENDED:
             phase = messages.PHASE_ENDED  # HELLO has no room for how it ended: job_status, which follows, tells
         self._hub_job = HubJob(hello["job"], phase, received_bytes=hello["job_received_bytes"])
+        self._hub_prints = not hello["flags"] & FLAG_SAFE_MODE
         self._condition = 0
         self._changed.set()
 
@@ -230,6 +249,8 @@ class PrinterService:
             self._changed.set()
 
     def on_job_status(self, token: bytes, phase: int, reason: int, received: int, written: int, reply: bytes) -> None:
+        if token != self._hub_job.token:
+            return  # the last word on the job that gave way to ours
         self._hub_job = HubJob(token, phase, reason, received, written, reply)
         self._changed.set()
 
@@ -261,13 +282,29 @@ class PrinterService:
                 await self._print(job)
             except IllegalTransition as error:
                 log.info("job %s went another way: %s", job.job_id, error)  # cancelled at the same moment
+                await self._look_again(job)
                 await self._change(JOURNAL_RETRY_MS / 1000)
             except JournalError as error:
                 # The job's next state could not be kept: it stays where it is until the journal can be written again.
                 log.error("job %s waits for the journal: %s", job.job_id, error)
                 await asyncio.sleep(JOURNAL_RETRY_MS / 1000)
+                await self._look_again(job)
             finally:
                 self._current = None
+
+    async def _look_again(self, job: Job) -> None:
+        """What the journal has of a job of which a call failed: it may have taken effect all the same."""
+        try:
+            kept = await self._journal.job(job.job_id)
+        except JournalError as error:
+            log.error("job %s could not be looked up: %s", job.job_id, error)
+            return
+        if self._gone(job) or kept is None:
+            return
+        if kept.state.final:
+            self._close(kept)
+        else:
+            self._queue[0] = kept
 
     async def _print(self, job: Job) -> None:
         """Bring one job to its final state, over as many sessions as that takes."""
@@ -284,10 +321,14 @@ class PrinterService:
             if self._orphaned(job):
                 await self._finish(job, JobState.UNCONFIRMED, "hub_restarted")
                 return
-            boot_id = self._link.boot_id
+            boot_id, session = self._link.boot_id, self._link.session
             held = self._hub_job.token == token and not self._untouched()
+            if not held and job.state is JobState.SENDING and await self._is_strangers(self._hub_job.token):
+                # Another bridge has used the hub since: this job may have been on it, and be printed.
+                await self._finish(job, JobState.UNCONFIRMED, "hub_forgot_job")
+                return
             proof = NO_PROOF if held else await self._find_proof()  # a job that the hub holds has its proof with it
-            if proof is None or self._gone(job):
+            if proof is None or self._gone(job) or self._link.session != session:
                 continue
             if job.state is JobState.QUEUED or job.boot_id != boot_id:
                 job = await self._begin(job, boot_id)
@@ -296,6 +337,9 @@ class PrinterService:
                 await self._finish(job, *outcome)
                 self._link.send("job_forget", token)
                 return
+
+    async def _is_strangers(self, token: bytes) -> bool:
+        return token != NO_JOB and await self._journal.job(token.hex()) is None
 
     def _gone(self, job: Job) -> bool:
         """Cancelled while it waited."""
@@ -366,14 +410,14 @@ class PrinterService:
         silent_since: float | None = None
         while self._link.session == session and self._link.is_up:
             job = self._hub_job
-            if job.token != token:
+            if job.token != token or job.phase == messages.PHASE_NONE:
                 return JobState.UNCONFIRMED, "hub_forgot_job"
             if job.phase == messages.PHASE_PROVEN and job.reply:
                 return (JobState.PRINTED, None) if proves(token, job.reply) else (JobState.UNCONFIRMED, "wrong_proof")
             if job.phase == messages.PHASE_ABORTED:
                 return None if self._untouched() else (JobState.UNCONFIRMED, ABORT_REASONS[job.reason])
             # A printer that says why it stands still may take its time; one that says all is well may not.
-            if job.phase != messages.PHASE_WRITTEN or self.state().status not in ("ready", "printing"):
+            if job.phase != messages.PHASE_WRITTEN or self._says_why():
                 silent_since = None
                 await self._change()
                 continue
@@ -384,7 +428,8 @@ class PrinterService:
         return None
 
     async def _finish(self, job: Job, state: JobState, reason: str | None) -> None:
-        sent_bytes = min(self._hub_job.written_bytes, job.size_bytes)
+        known = self._hub_job.token.hex() == job.job_id
+        sent_bytes = min(self._hub_job.written_bytes, job.size_bytes) if known else None
         if state is JobState.PRINTED:
             sent_bytes = job.size_bytes
         done = await self._journal.set_job(
@@ -413,9 +458,13 @@ class PrinterService:
 
     def _ready(self) -> bool:
         """The printer answers and is online, or is one that never answers. Else the job can wait, and be cancelled."""
-        if not (self._link.is_up and self._link.told):
+        if not (self._link.is_up and self._link.told and self._hub_prints):
             return False
         return self._options.confirm == "none" or (self._condition == 1 and not self._offline())
+
+    def _says_why(self) -> bool:
+        """The printer stands still and has told the reason. One that has no status to tell gives none."""
+        return self.status_bytes() is not None and self.state().status == "fault"
 
     def _offline(self) -> bool:
         return self._asb is not None and bool(self._asb[0] & 0x08)
