@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,6 +20,8 @@ from host_bridge.journal.room import DiskRoom
 from host_bridge.journal.schema import MIGRATIONS, Migration, Opened, open_database
 from host_bridge.journal.store import QueueSize, Store
 from host_bridge.journal.worker import CommitWorker
+
+log = logging.getLogger(__name__)
 
 DUPLICATE_WITHIN_S = 30.0  # the same receipt again so soon is most likely a retry
 
@@ -72,6 +75,7 @@ class Journal:
         await journal._worker.start(open_store, finish)
         if journal.opened.moved_aside is not None:
             detail = {"moved_to": str(journal.opened.moved_aside), "damage": journal.opened.damage}
+            log.error("%s was damaged (%s): moved to %s, a new one begun", path, detail["damage"], detail["moved_to"])
             try:
                 with contextlib.suppress(JournalFull):  # the bridge must start, and `opened` says it as well
                     await journal.add_event("journal_damaged", detail)

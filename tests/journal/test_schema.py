@@ -186,7 +186,7 @@ def overwrite(path: Path, start: int, length: int) -> None:
 @pytest.mark.parametrize(
     ("start", "length"), [(0, 16), (0, 4096), (4096, 100_000), (32, 8)], ids=["magic", "head", "pages", "free list"]
 )
-async def test_a_damaged_file_is_moved_aside_and_the_bridge_starts(tmp_path, start, length):
+async def test_a_damaged_file_is_moved_aside_and_the_bridge_starts(tmp_path, caplog, start, length):
     path = tmp_path / "journal.db"
     await filled(path)
     overwrite(path, start, length)
@@ -194,6 +194,7 @@ async def test_a_damaged_file_is_moved_aside_and_the_bridge_starts(tmp_path, sta
     journal = await Journal.open(path, LIMITS, clock=lambda: NOON)
     assert journal.opened.created and journal.opened.moved_aside is not None and journal.opened.damage
     assert journal.opened.moved_aside.read_bytes() == damaged
+    assert str(journal.opened.moved_aside) in caplog.text, "a technician is told where it is"
     [event] = await journal.events(10)
     assert event.kind == "journal_damaged"
     assert event.detail == {"moved_to": str(journal.opened.moved_aside), "damage": journal.opened.damage}
