@@ -7,11 +7,11 @@ import re
 from tests.live_bridge import LiveBridge, Till, next_event
 from tests.micropython.test_counter import power_cycle, receipt, scan
 
-JOBS, JOB_BYTES = 2, 60_000
+JOBS, JOB_BYTES = 2, 30_000
 SCANS = 60
 REPORTS = 6
 GROWTH_BYTES_MAX = (
-    4096  # what is under way at the moment of the look; 60 leaked scans or 500 leaked pieces of a receipt are more
+    4096  # what is under way at the moment of the look; 60 leaked scans or 250 leaked pieces of a receipt are more
 )
 
 # The hub with a task of the test's own beside it, which says on the simulation's log what lives on the heap.

@@ -121,7 +121,7 @@ async def test_a_loop_that_calls_nothing_is_ended_by_the_watchdog_outside(tmp_pa
     assert hello["crumb"] == ""
 
 
-@pytest.mark.parametrize("ticks_start_ms", [(1 << 30) - 1000])
+@pytest.mark.parametrize("ticks_start_ms", [(1 << 30) - 700])
 async def test_the_clock_may_wrap(tmp_path: Path, ticks_start_ms: int) -> None:
     """Nothing is late, nothing hangs, and HELLOs go on, after the millisecond counter began anew."""
     lay_firmware(FIRMWARE, tmp_path / "flash", tomllib.loads(BOARD.read_text(encoding="utf-8")))
@@ -132,7 +132,7 @@ async def test_the_clock_may_wrap(tmp_path: Path, ticks_start_ms: int) -> None:
     till = Till(counter.port.address)
     try:
         async with asyncio.timeout(NEXT_LIFE_WITHIN_S):
-            while len(heard(bytes(till.received))) < 6:  # one each 500 ms
+            while len(heard(bytes(till.received))) < 4:  # one each 500 ms
                 await asyncio.sleep(0.05)
         assert boots.count("restart") == 1
     finally:
