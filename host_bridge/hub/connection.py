@@ -123,6 +123,7 @@ class HubConnection:
         self._was_up = False
         self._pumping = False
         self._again = False
+        self._pump_due = False
         self._diagnosed: tuple[str, str] | None = None
         self._started = False
 
@@ -158,13 +159,19 @@ class HubConnection:
 
     def stop(self) -> None:
         """End the connection in order; ``run`` returns soon after."""
+        self._pump()  # what was sent before the stop still goes
         self._end(STOPPED, "stopped by the bridge")
 
     def send(self, name: str, *values: object) -> bool:
-        """Queue a message; False if the link is down or its channel has no room."""
+        """Queue a message; False if the link is down or its channel has no room.
+
+        It goes out when the loop comes round, together with what else is sent until then.
+        """
         if self._ended.done() or not self._link.send(name, *values):
             return False
-        self._pump()
+        if not self._pump_due:
+            self._pump_due = True
+            self._loop.call_soon(self._pump)
         return True
 
     def room(self, channel: int) -> int:
@@ -239,6 +246,7 @@ class HubConnection:
 
     def _pump(self) -> None:
         """Move events and frames until there are none. A listener that sends in its call only asks for more."""
+        self._pump_due = False
         self._again = True
         if self._pumping:
             return

@@ -45,20 +45,13 @@ class DirectTransport(SerialTransport):
         if not waiting:
             self._flush()
 
-    async def close(self, *, drain: bool = False) -> None:
-        """Close within ``close_deadline_ms``; a driver that hangs longer is left behind in its thread."""
-        if drain and not self._closing and self._fileno >= 0:
-            await self._drained_or_late()
-        self._detach()
-        await super().close()
-
     def _begin(self) -> None:
         assert self._loop is not None
         self._fileno = self._serial.fileno()
         os.set_blocking(self._fileno, False)
         self._loop.add_reader(self._fileno, self._read)
 
-    def _detach(self) -> None:
+    def _halt(self) -> None:
         """Look at the descriptor no more; the system may soon give its number to something else."""
         if self._fileno < 0:
             return
@@ -120,7 +113,7 @@ class DirectTransport(SerialTransport):
             self._stalled = self._loop.call_later(timeout_s, self._fail, serial.SerialTimeoutException())
 
     def _fail(self, error: BaseException) -> None:
-        self._detach()
+        self._halt()
         self._lose(lost_error(self._port, error))
 
     async def _drained_or_late(self) -> None:

@@ -14,6 +14,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
@@ -35,6 +36,7 @@ READ_TIMEOUT_MS = (
 WRITE_TIMEOUT_MS = 2000  # the link's own patience with a silent peer; after it the port counts as broken
 OPEN_DEADLINE_MS = 3000
 CLOSE_DEADLINE_MS = 1000
+DRAIN_POLL_MS = 5
 DRAIN_LIMIT_MS = 200  # an orderly close lets this much time to the last bytes
 
 PortErrorCode = Literal[
@@ -148,6 +150,7 @@ class SerialTransport:
         self._delivery_due = False
         self._error: TransportError | None = None
         self._closing = False
+        self._orderly = False
         self._threads: list[threading.Thread] = []
 
     @property
@@ -202,12 +205,13 @@ class SerialTransport:
         with self._changed:
             if self._closing:
                 return
-            drain = drain and self._error is None and self._serial is not None
-        if drain:
+            self._orderly = drain and self._error is None and self._serial is not None
+        if self._orderly:
             await self._drained_or_late()
         with self._changed:
             self._closing = True
             self._changed.notify_all()
+        self._halt()
         if self._serial is None:
             return
         deadline_ms = self._limits.close_deadline_ms
@@ -224,6 +228,9 @@ class SerialTransport:
             thread = threading.Thread(target=work, name=f"{name} {self._port}", daemon=True)
             self._threads.append(thread)
             thread.start()
+
+    def _halt(self) -> None:
+        """The port is about to be closed."""
 
     def _check_room(self, more_bytes: int) -> None:
         """Raise what keeps so many bytes from being queued."""
@@ -340,7 +347,8 @@ class SerialTransport:
             thread.join(patience_s)
         # A closing tty waits up to 30 s for bytes that a stalled peer doesn't take, unless they are thrown away first.
         with contextlib.suppress(*_PORT_ERRORS):
-            self._serial.reset_output_buffer()
+            if not (self._orderly and self._driver_emptied()):
+                self._serial.reset_output_buffer()
         try:
             self._serial.close()
         except _PORT_ERRORS as error:
@@ -349,6 +357,15 @@ class SerialTransport:
             for thread in self._threads:
                 if thread.is_alive():
                     stuck.add(self._port, thread)
+
+    def _driver_emptied(self) -> bool:
+        """Give the driver a moment to send what it has taken; False if it has not by then."""
+        pause, until = threading.Event(), time.monotonic() + self._limits.drain_limit_ms / 1000
+        while self._serial.out_waiting:
+            if time.monotonic() > until:
+                return False
+            pause.wait(DRAIN_POLL_MS / 1000)
+        return True
 
     def _tell(self, callback: Callable[[], None]) -> None:
         assert self._loop is not None

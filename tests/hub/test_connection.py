@@ -168,6 +168,19 @@ async def test_a_listener_may_send_from_within_its_call() -> None:
     await bench.end()
 
 
+async def test_what_is_sent_in_one_go_leaves_in_one_write_and_before_a_stop() -> None:
+    bench = Bench()
+    await bench.up()
+    assert bench.connection.send("kick", 1)
+    assert bench.connection.send("scan_taken", 2)
+    await until(lambda: bench.transport.written)
+    assert bench.transport.written == [b"<kick><scan_taken>"]
+    bench.connection.send("kick", 2)
+    bench.connection.stop()
+    await bench.end()
+    assert bench.transport.written[1:] == [b"<kick>", b"<close>"]
+
+
 async def test_writes_are_filled_up_to_whole_units_and_nothing_is_written_for_nothing() -> None:
     bench = Bench(limits=ConnectionLimits(unit_bytes=64))
     await bench.up()
@@ -189,6 +202,7 @@ async def test_no_more_is_taken_from_the_link_than_is_about_to_be_written() -> N
     bench.connection.drained()
     assert len(bench.transport.written[0]) == 120
     bench.connection.send("kick", 1)
+    await asyncio.sleep(0)
     assert len(bench.transport.written) == 1
     bench.transport.queued_bytes = 0
     bench.connection.drained()
@@ -298,8 +312,8 @@ async def test_a_full_transport_loses_frames_not_the_connection(caplog: pytest.L
 
     bench.transport.write = full  # type: ignore[method-assign, assignment]
     bench.connection.send("kick", 1)
+    await until(lambda: "full" in caplog.text)
     assert bench.connection.is_up
-    assert "full" in caplog.text
     bench.connection.stop()
     await bench.end()
 

@@ -215,6 +215,25 @@ async def test_an_orderly_close_lets_the_last_bytes_go(line: Pty, transport: Ser
     assert line.read() == b"goodbye"
 
 
+async def test_an_orderly_close_gives_the_driver_time_to_send_and_a_stalled_one_is_emptied() -> None:
+    class SlowDriver(HangingPort):
+        out_waiting = 3
+
+        def reset_output_buffer(self) -> None:
+            emptied.append(self.out_waiting)
+
+    emptied: list[int] = []
+    for stalls in (False, True):
+        port = SlowDriver("")
+        made = SerialTransport("slow", limits=QUICK, open_port=lambda *_, port=port, **__: port)
+        await made.open(Sink())
+        if not stalls:
+            threading.Timer(0.01, setattr, (port, "out_waiting", 0)).start()
+        await made.close(drain=True)
+        assert port.closed.is_set()
+    assert emptied == [3]
+
+
 async def test_nothing_is_told_after_close(line: Pty, transport: SerialTransport, sink: Sink) -> None:
     await transport.close()
     line.vanish()
