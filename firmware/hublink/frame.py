@@ -23,6 +23,7 @@ RAW_BYTES_MIN = HEADER_BYTES + CRC_BYTES
 RAW_BYTES_MAX = HEADER_BYTES + PAYLOAD_BYTES_MAX + CRC_BYTES
 CODED_BYTES_MAX = RAW_BYTES_MAX + RAW_BYTES_MAX // 254 + 1
 _FROM_HUB = 0x08
+_ESCAPE = FRAMING_VERSION << 4 | _FROM_HUB | ACK  # the one kind that text may hold as well
 _TEXT_BYTES_MAX = 1024  # an unfinished line is handed on when it gets this long
 
 
@@ -82,9 +83,10 @@ class FrameReader:
                 break
             self._finish()
             start = found + 1
-        # A frame's second byte tells it from text, so one byte alone may still be either.
-        if self._filled > 1 and _ends_like_text(self._segment, self._filled) and self._looks_like_text():
-            self._hand_on_text()
+        # A frame's second byte tells it from text; one byte alone, and the hub's ACK (ESC), may still be either.
+        if self._filled > 1 and self._segment[1] != _ESCAPE and _ends_like_text(self._segment, self._filled):
+            if self._looks_like_text():
+                self._hand_on_text()
 
     def _extend(self, data, start, end):
         """Add data[start:end] to the segment; a segment that no frame can fill is text or is skipped."""
@@ -133,8 +135,7 @@ class FrameReader:
         self._on_frame(kind & 7, message, session, sequence, ack, payload)
 
     def _looks_like_text(self):
-        """No frame: its second byte is its kind, 0x10…0x1F. Text has no control character but TAB, LF, CR, ESC (0x1B
-        is also the hub's ACK, but that has a 0x00 behind it)."""
+        """No frame: its second byte is its kind, 0x10…0x1F. Text has no control character but TAB, LF, CR, ESC."""
         segment = self._view[: self._filled]
         if min(segment) >= 0x20:
             return True

@@ -12,7 +12,8 @@ from hublink import cobs
 DATA = st.binary(max_size=600) | st.lists(
     st.sampled_from(
         [b"\x7e", b"\x7e" * 15, b"\x7e" * 16, b"\x7e" * 17, b"\0", b"\x7f", b"a" * 253, b"b" * 254, b"c" * 255]
-    )
+    ),
+    max_size=12,
 ).map(b"".join)
 
 
@@ -22,7 +23,7 @@ def encode(data: bytes) -> bytes:
     return bytes(out[:end])
 
 
-def decode(coded: bytes, room: int = 4096) -> bytes | None:
+def decode(coded: bytes, room: int = 65_536) -> bytes | None:
     out = bytearray(room)
     length = cobs.decode_into(memoryview(coded), len(coded), memoryview(out))
     return None if length < 0 else bytes(out[:length])

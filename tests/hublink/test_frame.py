@@ -65,6 +65,7 @@ def test_frames_come_back_as_they_were_sent(frames: list[tuple[Any, ...]], from_
 
 @given(st.lists(FRAMES, min_size=1, max_size=4), st.lists(st.integers(0, 2000), max_size=12))
 @example([(2, 0x41, 7, 1, 0, b"a" * 107 + b"\x7e")], [2])  # the code byte is a line feed, and the chunk ends behind it
+@example([(3, 0x0A, 7, 1, 0, b"")], [4])  # the hub's ACK is ESC, and a line feed follows it
 def test_it_does_not_matter_where_the_stream_is_cut(frames: list[tuple[Any, ...]], cuts: list[int]) -> None:
     heard = Heard().feed(*chunks(write(*frames), cuts))
     assert heard.frames == frames

@@ -22,12 +22,14 @@ CREDIT_OF_PRINTER = 8
 def fill(pair: Pair, count: int, start: int = 0) -> list[tuple[Any, ...]]:
     """Send so many messages to the hub, as there is room; return what was sent."""
     sent: list[tuple[Any, ...]] = []
-    while len(sent) < count:
+    for _ in range(100 * count):
+        if len(sent) == count:
+            return sent
         if pair.bridge.room(PRINTER) and pair.bridge.send("job_data", b"%d" % (start + len(sent))):
             sent.append(("job_data", b"%d" % (start + len(sent))))
         elif not pair.carry(False) and not pair.carry(True):
             pair.advance(20)
-    return sent
+    raise AssertionError(f"only {len(sent)} of {count} messages could be sent")
 
 
 # -- order and priority ------------------------------------------------------------------------------------------------
