@@ -241,6 +241,8 @@ async def test_an_unconfirmed_receipt_is_said_at_the_top_and_does_not_stay_for_e
     job = stage.bridge.add_job(b"x", JobState.UNCONFIRMED, reason="hub_restarted")
     await page.until(f"{text_of('#unsure')}.includes('Look at the paper')")
     assert job.job_id[:6] in await page.value(text_of("#unsure"))
+    width = "document.querySelector('{}').getBoundingClientRect().width"
+    assert await page.value(width.format("#unsure")) == await page.value(width.format("#path")), "as wide as the page"
     later = await page.value(
         "import('./situation.js').then(({ unsureJobs }) => { const job = {state: 'unconfirmed', updated_at: 1000};"
         " return [999, 1001, 2000].map((at) => unsureJobs({ jobs: [job] }, at * 1000).length); })"
