@@ -54,6 +54,8 @@ class ScannerService:
         self._parts: deque[_Part] = deque()
         self._arrived = asyncio.Event()
         self._assembling = bytearray()
+        self._assembled = 0  # the hub's number of the scan that is being put together
+        self._overrun = False  # a gap: nothing behind it may be taken in this session
         self._waiting: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._waits = asyncio.Event()
@@ -110,13 +112,17 @@ class ScannerService:
     def link_down(self) -> None:
         self._parts.clear()  # not taken, so the hub has them still
         self._assembling.clear()
+        self._overrun = False
 
     def on_faults(self, codes: set[str]) -> None:
         self._faulty = "scanner_unplugged" in codes
 
     def on_scan(self, sequence: int, age_ms: int, flags: int, data: bytes) -> None:
-        if len(self._parts) >= PARTS_MAX:
+        if len(self._parts) >= PARTS_MAX and not self._overrun:
+            # To acknowledge what comes behind would acknowledge this one too.
             log.error("more than %d scans wait for the journal: the hub keeps the rest", PARTS_MAX)
+            self._overrun = True
+        if self._overrun:
             return
         read_at = self._clock() - age_ms / 1000
         self._parts.append(_Part(self._link.hub_id, self._link.boot_id, sequence, read_at, flags, data))
@@ -131,6 +137,9 @@ class ScannerService:
             self._arrived.clear()
             while self._parts:
                 part = self._parts.popleft()
+                if part.sequence != self._assembled:
+                    self._assembled = part.sequence
+                    self._assembling.clear()
                 self._assembling += part.data[: SCAN_BYTES_MAX - len(self._assembling)]
                 if part.flags & SCAN_CONTINUES:
                     continue
@@ -155,7 +164,8 @@ class ScannerService:
                 await asyncio.sleep(JOURNAL_RETRY_MS / 1000)
         if part.boot_id == self._link.boot_id:
             self._link.send("scan_taken", part.sequence)
-        if new:
+        # One may be known and yet not delivered: a call that failed had taken effect.
+        if new or (scan.state is ScanState.WAITING and scan.sequence not in self._waiting):
             self._deliver(scan)
 
     def _deliver(self, scan: Scan) -> None:
