@@ -38,8 +38,7 @@ class Scenario:
         self.bridge.journal.commit_ms_max = pick.choice((1.0, 10.0, 60.0))
         self.down.receiver = self.hub.receive
         self.up.receiver = self.bridge.receive
-        self._kicks = 0
-        self._asked = 0
+        self.kicks = 0
         self.trouble_ms = pick.uniform(*TROUBLE_MS)
 
     def run(self) -> Result:
@@ -49,11 +48,17 @@ class Scenario:
         self.bridge.start()
         self._plan_work()
         self._plan_trouble()
-        world.after(self.trouble_ms, self._end_trouble)
         world.run(self.trouble_ms, lambda: False)
-        world.run(self.trouble_ms + RECOVERY_MS, self._all_is_well)
+        return self.recover()
+
+    def recover(self) -> Result:
+        """All trouble ends now. Raises BrokenPromise if not all is well soon."""
+        world = self.world
+        ended_at = world.now
+        self._end_trouble()
+        world.run(ended_at + RECOVERY_MS, self._all_is_well)
         world.promise(self._all_is_well(), f"{RECOVERY_MS} ms after the last trouble: {self._what_is_left()}")
-        return Result(world.now - self.trouble_ms, world.happened)
+        return Result(world.now - ended_at, world.happened)
 
     # -- what is asked ---------------------------------------------------------------------------------------------
 
@@ -62,24 +67,24 @@ class Scenario:
         for number in range(pick.choice((0, 1, 2, 3))):
             size = pick.choice((0, 1, 240, 241, 700, 1500, 2600))
             data = pick.randbytes(size) if pick.random() < 0.8 else b"\x7e" * size
-            world.after(self._sometime(), self._submit, b"job-%04d" % number, data)
+            world.after(self._sometime(), self.submit, b"job-%04d" % number, data)
         for number in range(pick.choice((0, 3, 8, 20))):
             data = b"%d:" % number + b"4006381333931" * pick.choice((1, 1, 1, 40))
             world.after(self._sometime(), self.hub.scan, data)
         for _ in range(pick.choice((0, 2, 5))):
-            world.after(self._sometime(), self._kick)
+            world.after(self._sometime(), self.kick)
 
     def _sometime(self) -> float:
         return self.world.random.uniform(0, self.trouble_ms)
 
-    def _submit(self, job: bytes, data: bytes) -> None:
+    def submit(self, job: bytes, data: bytes) -> None:
         self.world.say("till", f"job of {len(data)} bytes")
         self.bridge.submit(job, data)
 
-    def _kick(self) -> None:
-        self._kicks += 1
+    def kick(self) -> None:
+        self.kicks += 1
         if self.bridge.running:
-            self.bridge.kick(self._kicks, self.world.random.choice(TIME_TO_LIVE_MS))
+            self.bridge.kick(self.kicks, self.world.random.choice(TIME_TO_LIVE_MS))
 
     # -- what goes wrong -------------------------------------------------------------------------------------------
 
@@ -89,35 +94,35 @@ class Scenario:
             wire.damage_share = pick.choice((0.0, 0.02, 0.1, 0.3))
             wire.damages = DAMAGES if pick.random() < 0.5 else tuple(pick.sample(DAMAGES, 2))
         troubles = (
-            self._reboot_hub,
-            self._kill_bridge,
-            self._jam_one_direction,
-            self._pull_cable,
-            self._step_a_clock,
-            self._pause_printer,
+            self.reboot_hub,
+            self.kill_bridge,
+            self.jam_one_direction,
+            self.pull_cable,
+            self.step_a_clock,
+            self.pause_printer,
             self.hub.printer_power_off,
         )
         for _ in range(pick.choice((0, 1, 2, 4, 7))):
             self.world.after(self._sometime(), pick.choice(troubles))
 
-    def _reboot_hub(self) -> None:
+    def reboot_hub(self) -> None:
         if self.hub.powered:
             self.hub.power_off()
             self.world.after(self.world.random.choice((5, 300, 1500)), self.hub.boot)
 
-    def _kill_bridge(self) -> None:
+    def kill_bridge(self) -> None:
         if self.bridge.running:
             self.bridge.kill()
             self.world.after(self.world.random.choice((1, 100, 1000)), self.bridge.start)
 
-    def _jam_one_direction(self) -> None:
+    def jam_one_direction(self) -> None:
         pick = self.world.random
         wire = pick.choice((self.down, self.up))
         wire.jam = pick.choice(("lose", "hold"))
         self.world.say("wire", f"jam: {wire.jam} {wire._name.strip()}")
         self.world.after(pick.choice((100, 900, 3000)), wire.release)
 
-    def _pull_cable(self) -> None:
+    def pull_cable(self) -> None:
         self.world.say("wire", "cable pulled")
         self.down.jam = self.up.jam = "lose"
         if self.world.random.random() < 0.5:
@@ -129,7 +134,7 @@ class Scenario:
         self.up.release()
         self.bridge.plug_port()
 
-    def _step_a_clock(self) -> None:
+    def step_a_clock(self) -> None:
         """A kick's deadline is in the hub's clock: set back, or the bridge's set forward, it is late by as much."""
         pick = self.world.random
         step_ms = pick.choice((-100_000, -700, -30, 30, 700, 100_000))
@@ -139,7 +144,7 @@ class Scenario:
         self.world.say("clock", f"step: {step_ms} ms at the {'hub' if peer is self.hub else 'bridge'}")
         peer.step_clock(step_ms)
 
-    def _pause_printer(self) -> None:
+    def pause_printer(self) -> None:
         self.hub.printer_paused = True
         self.world.say("hub", "printer pauses")
         self.world.after(self.world.random.choice((100, 1500)), self.hub.resume_printer)

@@ -40,7 +40,10 @@ class World:
         """Let things happen until that time, or until `done` after one of them."""
         agenda = self._agenda
         for _ in range(EVENTS_LIMIT):
-            if done() or not agenda or agenda[0][0] > until_ms:
+            if done():
+                return
+            if not agenda or agenda[0][0] > until_ms:
+                self.now = max(self.now, until_ms)
                 return
             self.now, _, act, args = heapq.heappop(agenda)
             act(*args)
