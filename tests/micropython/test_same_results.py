@@ -11,10 +11,22 @@ import pytest
 
 from host_bridge.virtual.flash import lay_firmware
 from hublink import frame, messages
-from tests.micropython import exercise
-from tests.micropython.vm import FIRMWARE, run_cases, run_chip
+from tests.micropython import decode_vectors, exercise
+from tests.micropython.vm import FIRMWARE, run_chip, run_with_hublink
 
 SEED = 20260101
+VECTORS = FIRMWARE.parent / "tests" / "vectors"
+RUN_CASES = """
+import exercise, json
+with open("cases.json") as file:
+    cases = json.load(file)
+for result in exercise.run(cases):
+    print(json.dumps(result))
+"""
+RUN_VECTORS = """
+import decode_vectors, json
+print(json.dumps(decode_vectors.differences(decode_vectors.load_here)))
+"""
 SENTINELS = bytes([0x7E, 0x7E, 0x7E, 0x00, 0x01, 0x1F, 0x0A, 0x20, 0xFF, 0x41])
 
 
@@ -107,10 +119,18 @@ def dialogue_cases(rng: random.Random) -> list[list[Any]]:
 def test_both_interpreters_agree_byte_for_byte(tmp_path: Path, make: Any) -> None:
     cases = make(random.Random(SEED))
     here = json.loads(json.dumps(exercise.run(cases)))
-    there = run_cases(tmp_path / "vm", cases)
+    there = run_with_hublink(tmp_path / "vm", "exercise", {"cases.json": cases}, RUN_CASES)
     assert len(there) == len(here) == len(cases)
     for case, expected, found in zip(cases, here, there, strict=True):
         assert found == expected, case
+
+
+def test_the_committed_vectors_are_read_and_written_by_both_interpreters(tmp_path: Path) -> None:
+    vectors = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in VECTORS.glob("*.json")}
+    here, count = decode_vectors.differences(lambda name: vectors[name])
+    assert here == []
+    assert count > 100
+    assert run_with_hublink(tmp_path / "vm", "decode_vectors", vectors, RUN_VECTORS) == [[[], count]]
 
 
 def test_a_dialogue_goes_through_every_repair() -> None:

@@ -58,17 +58,14 @@ def run_chip(flash: Path, until: str) -> str:
         chip.stdout.close()
 
 
-def run_cases(folder: Path, cases: list[list[Any]]) -> Any:
-    """exercise.run(cases) on MicroPython, with the firmware's own hublink."""
+def run_with_hublink(folder: Path, module: str, data: dict[str, Any], main: str) -> list[Any]:
+    """Run `main` with the firmware's own hublink, a module of this folder and JSON files; the JSON lines it printed."""
     folder.mkdir()
     (folder / "hublink").mkdir()
     for file in (FIRMWARE / "hublink").glob("*.py"):
         (folder / "hublink" / file.name).write_bytes(file.read_bytes())
-    (folder / "exercise.py").write_bytes((HERE / "exercise.py").read_bytes())
-    (folder / "cases.json").write_text(json.dumps(cases), encoding="utf-8")
-    (folder / "main.py").write_text(
-        "import exercise, json\n"
-        "with open('cases.json') as file: cases = json.load(file)\n"
-        "for result in exercise.run(cases): print(json.dumps(result))\n"
-    )
+    (folder / f"{module}.py").write_bytes((HERE / f"{module}.py").read_bytes())
+    for name, contents in data.items():
+        (folder / name).write_text(json.dumps(contents), encoding="utf-8")
+    (folder / "main.py").write_text(main)
     return [json.loads(line) for line in run_folder(folder).splitlines()]
