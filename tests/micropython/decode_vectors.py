@@ -61,7 +61,7 @@ class _Seen:
 
     def __init__(self):
         self.frames = []
-        self.errors = {}  # type: ignore[var-annotated]
+        self.errors = {}
         self.text = bytearray()
 
     def on_frame(self, kind, message, session, sequence, ack, payload):
