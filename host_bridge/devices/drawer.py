@@ -10,7 +10,7 @@ import secrets
 from host_bridge.devices.link import DeviceLink
 from host_bridge.events import DrawerEvent, EventBus
 from host_bridge.interfaces.services import KICK_TIME_TO_LIVE_MS, Refused
-from host_bridge.journal import IdempotencyMismatch, Journal, JournalError
+from host_bridge.journal import IdempotencyMismatch, Journal, JournalError, JournalFull
 from host_bridge.journal.records import Kick, KickState
 from host_bridge.state import DrawerState
 from hublink.link import TICKS_MASK
@@ -44,7 +44,8 @@ class DrawerService:
         self._journal = journal
         self._events = events
         self._outcomes: dict[int, asyncio.Future[str]] = {}  # by the number on the link
-        self._acting: dict[int, asyncio.Future[Kick]] = {}  # by kick id: who repeats a request waits for the first
+        self._acting: dict[int, asyncio.Task[Kick]] = {}  # by kick id: who repeats a request waits for the first
+        self._arriving = 0  # requests on their way into the journal
         self._link_changed = asyncio.Event()
         self._state = "unknown"
         self._stuck = False
@@ -71,22 +72,16 @@ class DrawerService:
         deadline = loop.time() + time_to_live_ms / 1000
         self._check(drawer, on_ms, time_to_live_ms)
         kick, replayed = await self._journaled(source, drawer, idempotency_key)
-        if replayed:
-            acting = self._acting.get(kick.kick_id)
-            return await asyncio.shield(acting) if acting else kick
-        acting = self._acting[kick.kick_id] = loop.create_future()
-        try:
-            state, reason = await self._act(drawer, on_ms, deadline)
-            done = await self._journal.settle_kick(kick.kick_id, state, reason)
-        except BaseException as error:
-            acting.set_exception(Refused("journal_failed", str(error)))
-            acting.exception()  # if nobody waits, nobody is to be warned that nobody asked
-            raise
-        finally:
-            del self._acting[kick.kick_id]
-        acting.set_result(done)
-        self._events.publish(DrawerEvent(status=self.state().status, kick=done))
-        return done
+        acting = self._acting.get(kick.kick_id)
+        if acting is None and replayed:
+            if kick.state is not KickState.REQUESTED:
+                return kick
+            return await self._settle(kick.kick_id, KickState.FAILED, "expired")  # its caller left before it was sent
+        if acting is None:
+            acting = asyncio.create_task(self._carry_out(kick.kick_id, drawer, on_ms, deadline), name="kick")
+            self._acting[kick.kick_id] = acting
+            acting.add_done_callback(lambda task: self._carried_out(kick.kick_id, task))
+        return await asyncio.shield(acting)  # a caller that goes away leaves no kick without an end
 
     def state(self) -> DrawerState:
         if not self._link.is_up:
@@ -129,16 +124,39 @@ class DrawerService:
         ):
             if not low <= value <= high:
                 raise Refused("kick_invalid", f"{name}: expected {low} to {high}, found {value}")
-        if len(self._acting) >= OPEN_KICKS_MAX:
+        if len(self._acting) + self._arriving >= OPEN_KICKS_MAX:
             raise Refused("kick_busy", f"{OPEN_KICKS_MAX} kicks are under way: wait for their answers")
 
     async def _journaled(self, source: str, drawer: int, idempotency_key: str | None) -> tuple[Kick, bool]:
+        self._arriving += 1
         try:
             return await self._journal.add_kick(source, drawer, idempotency_key)
         except IdempotencyMismatch as error:
             raise Refused("idempotency_mismatch", str(error)) from error
-        except JournalError as error:
+        except JournalFull as error:
             raise Refused("journal_full", str(error)) from error
+        except JournalError as error:
+            raise Refused("journal_failed", str(error)) from error
+        finally:
+            self._arriving -= 1
+
+    async def _settle(self, kick_id: int, state: KickState, reason: str | None) -> Kick:
+        try:
+            return await self._journal.settle_kick(kick_id, state, reason)
+        except JournalError as error:
+            outcome = f"{state}: {reason}" if reason else str(state)
+            raise Refused("journal_failed", f"the kick's outcome ({outcome}) could not be kept: {error}") from error
+
+    async def _carry_out(self, kick_id: int, drawer: int, on_ms: int, deadline: float) -> Kick:
+        state, reason = await self._act(drawer, on_ms, deadline)
+        done = await self._settle(kick_id, state, reason)
+        self._events.publish(DrawerEvent(status=self.state().status, kick=done))
+        return done
+
+    def _carried_out(self, kick_id: int, task: asyncio.Task[Kick]) -> None:
+        del self._acting[kick_id]
+        if not task.cancelled() and task.exception():
+            log.error("kick %d: %s", kick_id, task.exception())
 
     async def _act(self, drawer: int, on_ms: int, deadline: float) -> tuple[KickState, str | None]:
         """Get the kick to the hub in time, and its answer back."""
