@@ -11,8 +11,10 @@ def open_uart(port):
 
 
 def empty_uart(uart, port):
-    """Throw away what the UART still holds, by setting it up again."""
-    uart.init(**_options(port))
+    """Throw away what the UART still holds, by setting it up again: the ports keep a buffer whose size stays."""
+    options = _options(port)
+    uart.init(**dict(options, txbuf=options["txbuf"] + 1))
+    uart.init(**options)
 
 
 def _options(port):

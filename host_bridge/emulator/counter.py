@@ -7,8 +7,6 @@ import logging
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from host_bridge.emulator.pico import EmulatedPico
 from host_bridge.virtual import wires, wiring
 from host_bridge.virtual.counter import Counter, Publish
@@ -59,7 +57,6 @@ class EmulatedCounter(Counter):
         self._real_uart = {place.uart: number for number, place in self._wiring.uarts.items()}
         super().__init__(directory, options, publish)
         self._usb_ahead_bytes = 0
-        self._setups = 0
         self._reopening: asyncio.Task[None] | None = None
         pico.on_usb = self._usb_says
         pico.on_usb_taken = self._usb_took
@@ -128,12 +125,13 @@ class EmulatedCounter(Counter):
         self._pico.interrupt()
 
     def _usb_took(self, count: int) -> None:
-        self._link.taken(count, self._setups)
+        self._link.taken(count, 0)
         self._pace_till()
         self._pico.interrupt()
 
     def _usb_connected(self) -> None:
-        self._configure(self._link, UartConfiguration(baud=3_000_000, rx_bytes=USB_RING_BYTES))
+        self._link.configure(UartConfiguration(baud=3_000_000, rx_bytes=USB_RING_BYTES))
+        self._pico.interrupt()
 
     def _uart_says(self, number: int, data: bytes) -> None:
         place = self._wiring.uarts.get(number)
@@ -147,14 +145,9 @@ class EmulatedCounter(Counter):
         place, uart = self._wiring.uarts.get(number), self._pico.uarts[number]
         if place is None:
             return
-        baud = uart.baud_rate if uart.enabled and uart.baud_divider else 0
         flow = wires.FLOW_CTS if uart.wants_cts else 0
-        self._configure(self.uarts[place.uart], UartConfiguration(baud=baud, flow=flow, cts=place.cts))
+        self.uarts[place.uart].configure(UartConfiguration(baud=uart.wire_baud, flow=flow, cts=place.cts))
         self._printer_step()
-
-    def _configure(self, uart: Any, configuration: UartConfiguration) -> None:
-        self._setups += 1
-        uart.configure(msgspec.structs.replace(configuration, setup=self._setups))
         self._pico.interrupt()
 
     def _pin_moved(self, pin: int, level: bool) -> None:

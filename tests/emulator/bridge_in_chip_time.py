@@ -1,7 +1,7 @@
 """`python -m tests.emulator.bridge_in_chip_time CLOCK ARGUMENTS…`: the bridge's command line with the chip's clock.
 
-The event loop's time is the emulated chip's. A pause that ends too early by it is simply waited for again, which is what
-asyncio does with any timer.
+The event loop's time is the emulated chip's. A pause that ends too early by it is simply waited for again, which is
+what asyncio does with any timer.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from host_bridge.emulator.chip_time import ChipClock
-from host_bridge.hub import ports, reconnect
+from host_bridge.hub import ports
 
 LOOK_S = 0.005  # how long to sleep, at most, before the chip's clock is looked at again
 
@@ -41,15 +41,14 @@ class _Policy(asyncio.DefaultEventLoopPolicy):
         return _Loop(self._clock)
 
 
-def _as_usb(port: str) -> str:
+def _as_usb(port: str, comports: object = None) -> str:
     """The pseudo-terminal stands for a USB CDC port."""
     return "USB CDC"
 
 
 def main() -> None:
     asyncio.set_event_loop_policy(_Policy(ChipClock(Path(sys.argv[1]))))
-    ports.transport_name = _as_usb  # type: ignore[assignment]
-    reconnect.ports.transport_name = _as_usb  # type: ignore[assignment]
+    ports.transport_name = _as_usb
     sys.argv = ["counterhub", *sys.argv[2:]]
     runpy.run_module("host_bridge", run_name="__main__")
 

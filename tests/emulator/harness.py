@@ -150,7 +150,7 @@ def _run(command: list[str]) -> str:
 
 
 class ChipTimeBridge(LiveBridge):
-    """`counterhub run --port …` on the emulated hub, its clock the chip's: no wait is judged by this machine's speed."""
+    """`counterhub run --port …` on the emulated hub, in the chip's time: no wait is judged by this machine's speed."""
 
     def __init__(self, state_dir: Path, hub: EmulatedHub) -> None:
         super().__init__(state_dir)

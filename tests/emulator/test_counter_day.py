@@ -1,0 +1,146 @@
+"""A counter's day on an emulated Pico: the image unmodified, the files laid by mpremote, the bridge on the chip's USB.
+
+The tests share one chip and follow one another, as hours of a day do; each leaves a counter that sells.
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.emulator.conftest import HANGING_CODE
+from tests.live_bridge import Till, next_event
+
+if TYPE_CHECKING:
+    from tests.emulator.harness import EmulatedHub
+
+EAN = "4006381333931"
+PATIENCE_S = 200.0  # of this machine; the promises are judged by the chip's clock
+HELD_MS_MAX = 510  # of a solenoid
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def receipt(number: int, rows: int = 60) -> bytes:
+    """Text, a picture that no other receipt has, a cut."""
+    picture = b"\x1dv0\x00\x30\x00" + rows.to_bytes(2, "little") + random.Random(number).randbytes(rows * 48)
+    return b"\x1b@receipt %d\n" % number + picture + b"\ntotal 12.50\n\n\x1dV\x42\x00"
+
+
+async def selling(till: Till) -> Any:
+    """Wait for a counter with all devices ready and no fault."""
+    return await till.until(
+        lambda state: state if state["devices"]["printer"]["status"] == "ready" and not state["faults"] else None,
+        deadline_s=PATIENCE_S,
+    )
+
+
+async def printed(pico: EmulatedHub) -> list[bytes]:
+    receipts = await pico.ask("receipts")
+    return [base64.b64decode(await pico.ask("receipt_bytes", n=entry["n"])) for entry in receipts]
+
+
+async def test_the_hub_says_hello_and_all_is_well(pico: EmulatedHub, till: Till) -> None:
+    state = await selling(till)
+
+    assert (state["link"]["transport"], state["hub"]["board"]) == ("USB CDC", "pico")
+    assert state["hub"]["reset_cause"] == "power_on" and not state["hub"]["crumb"]
+    assert state["devices"]["drawer"]["status"] == "closed"
+    await pico.pass_s(1)
+    assert (await pico.ask("lights"))[-1][1] == "#00ff00"
+
+
+async def test_a_scan_reaches_the_till_once(pico: EmulatedHub, till: Till) -> None:
+    async with till.events() as socket:
+        await pico.ask("scan", data=EAN, symbology="EAN13")
+        event = await next_event(socket, "scan", PATIENCE_S)
+        assert (event["data"], event["symbology"]) == (EAN, "]E0")
+
+
+async def test_a_receipt_with_a_picture_is_printed_whole_and_confirmed(pico: EmulatedHub, till: Till) -> None:
+    job_id = await till.print(receipt(1))
+
+    assert (await till.final(job_id, PATIENCE_S))["state"] == "printed"
+    assert await printed(pico) == [receipt(1)]
+
+
+async def test_a_kick_opens_the_drawer_with_one_pulse_that_ends(pico: EmulatedHub, till: Till) -> None:
+    status, kick = await till.post("/api/v1/drawer/open")
+
+    assert (status, kick["state"]) == (200, "opened")
+    await pico.pass_s(1)  # it is open before the pulse ends
+    drawer = await pico.ask("drawer_state", drawer=1)
+    assert len(drawer["pulses"]) == 1 and drawer["pulses"][0][1] <= HELD_MS_MAX
+    assert not drawer["energised"] and not drawer["solenoid_overheated"]
+    await pico.ask("close_drawer")
+    await till.until(lambda state: state["devices"]["drawer"]["status"] == "closed", deadline_s=PATIENCE_S)
+
+
+async def test_paper_that_ends_in_a_receipt_is_named_and_the_receipt_goes_on(pico: EmulatedHub, till: Till) -> None:
+    before = len(await printed(pico))
+    await pico.fault("paper_end", True)
+    await till.until(lambda s: [f for f in s["faults"] if f["code"] == "paper_end"], deadline_s=PATIENCE_S)
+    job_id = await till.print(receipt(2))
+    await pico.pass_s(3)
+    assert len(await printed(pico)) == before
+    await pico.fault("paper_end", False)
+
+    assert (await till.final(job_id, PATIENCE_S))["state"] == "printed"
+    assert (await printed(pico))[-1] == receipt(2)
+
+
+async def test_scans_read_with_the_cable_out_arrive_once_and_in_order(pico: EmulatedHub, till: Till) -> None:
+    life = (await selling(till))["hub"]["boot_id"]
+    known = len((await till.get("/api/v1/scans?after=0"))["scans"])
+    await pico.fault("cable", True)
+    await till.until(lambda state: state["link"]["status"] == "down", deadline_s=PATIENCE_S)
+    codes = [f"CABLE-{number}" for number in range(6)]
+    for code in codes:
+        await pico.ask("scan", data=code, symbology="CODE128")
+    await pico.pass_s(10)  # the hub's watchdog would have bitten
+    await pico.fault("cable", False)
+
+    scans = await till.until(
+        lambda answer: answer["scans"] if len(answer["scans"]) >= known + 6 else None,
+        "/api/v1/scans?after=0",
+        deadline_s=PATIENCE_S,
+    )
+    assert [scan["data"] for scan in scans[known:]] == codes
+    assert (await selling(till))["hub"]["boot_id"] == life
+
+
+async def test_a_hung_task_resets_the_hub_and_is_named(pico: EmulatedHub, till: Till) -> None:
+    life = (await selling(till))["hub"]["boot_id"]
+    await pico.ask("scan", data=HANGING_CODE, symbology="CODE128")
+
+    hub = await till.until(
+        lambda state: state["hub"] if state["hub"] and state["hub"]["boot_id"] != life else None,
+        deadline_s=PATIENCE_S,
+    )
+
+    assert hub["reset_cause"] == "watchdog" and hub["boots"] == 2
+    assert hub["crumb"].startswith("hang:scanner:scan:"), hub
+    await selling(till)
+
+
+async def test_a_power_cut_in_a_job_leaves_it_unconfirmed_and_nothing_is_printed_again(
+    pico: EmulatedHub, till: Till
+) -> None:
+    await selling(till)
+    before = len(await printed(pico))
+    job_id = await till.print(receipt(3, rows=300))
+    await till.until(lambda job: job["state"] == "sending", f"/api/v1/jobs/{job_id}", PATIENCE_S)
+    await pico.pass_s(0.5)
+    await pico.fault("hub_power", True)
+    await till.until(lambda state: state["link"]["status"] == "down", deadline_s=PATIENCE_S)
+    await pico.pass_s(1)
+    await pico.fault("hub_power", False)
+
+    assert (await till.final(job_id, PATIENCE_S))["state"] == "unconfirmed"
+    state = await till.link_up()
+    assert state["hub"]["reset_cause"] == "power_on" and not state["hub"]["crumb"]
+    await pico.pass_s(3)
+    assert len(await printed(pico)) <= before + 1
