@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -98,3 +104,33 @@ def test_only_the_given_part_of_a_longer_buffer_is_coded(data: bytes, behind: by
 @pytest.mark.parametrize("coded", [b"\x7e", b"\x7c", b"\x81" + b"a" * 253, b"\x7f\x7e", b"\x7d\x7d"])
 def test_a_block_that_promises_more_than_follows_is_refused(coded: bytes) -> None:
     assert decode(coded) is None
+
+
+def steps(work: Callable[[], object]) -> int:
+    """How many lines of cobs.py run: on the hub that is what it costs, whatever machine this is."""
+    count = 0
+
+    def trace(stack: FrameType, event: str, argument: object) -> Any:
+        nonlocal count
+        if stack.f_code.co_filename != cobs.__file__:
+            return None
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_a_white_raster_costs_no_more_than_random_bytes_and_rows_of_sentinels_a_few_times_as_much() -> None:
+    def both_ways(data: bytes) -> int:
+        coded = encode(b"\x18header!" + data)
+        return steps(lambda: encode(b"\x18header!" + data)) + steps(lambda: decode(coded))
+
+    usual = both_ways(random.Random(1).randbytes(240))
+    assert both_ways(bytes(240)) <= usual
+    assert both_ways(b"\x7e" * 240) <= 6 * usual
