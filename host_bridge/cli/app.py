@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 import host_bridge
-from host_bridge.cli import boards_screen, ports_screen, printing, running, scanning, screen, status_screen
+from host_bridge.cli import boards_screen, flashing, ports_screen, printing, running, scanning, screen, status_screen
 from host_bridge.cli.client import Client, Refusal
 from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.words import Words, choose_language
@@ -46,6 +46,7 @@ app = typer.Typer(
 drawer_app = typer.Typer(name="drawer", help="The cash drawer.", no_args_is_help=True, epilog=EPILOG)
 app.add_typer(drawer_app)
 app.add_typer(boards_screen.boards_app)
+flashing.register(app)
 
 Url = Annotated[str, typer.Option("--url", envvar="COUNTERHUB_URL", help="Where the bridge is.")]
 Lang = Annotated[

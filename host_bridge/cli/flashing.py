@@ -1,0 +1,253 @@
+"""`counterhub flash`, `repl`, `backup` and `erase`: what a technician does with a board. Needs no running bridge."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final, Literal, NoReturn
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from host_bridge.boards import files
+from host_bridge.cli import screen
+from host_bridge.cli.outcome import CommandError, ExitCode
+from host_bridge.cli.words import Words, choose_language
+from host_bridge.flash import payload, recognise, workbench
+from host_bridge.flash.errors import FlashError
+from host_bridge.flash.flasher import Flashed, Flasher, checked
+from host_bridge.hub import ports
+from host_bridge.hub.ports import AUTO
+from host_bridge.state import Text
+
+BOOT_DRIVE_WAIT_S: Final = 120
+FIRST_START_WAIT_S: Final = 20
+POLL_S: Final = 0.5
+
+Lang = Annotated[
+    Literal["en", "zh"] | None,
+    typer.Option("--lang", envvar="COUNTERHUB_LANG", help="Language; otherwise the locale's.", show_default=False),
+]
+Port = Annotated[str, typer.Option("--port", metavar="auto|PATH", help="The board's serial port.")]
+
+_DONE = Text(
+    "Flashed: {name} ({board}), firmware {firmware}. It greets.",
+    "刷写完成：{name}（{board}），固件 {firmware}，握手正常。",
+)
+_NOTHING = Text(
+    "Nothing to do: {name} ({board}) has firmware {firmware}. It greets.",
+    "无需更新：{name}（{board}）固件 {firmware}，握手正常。",
+)
+_COMPILING = Text("Compiling the firmware.", "正在编译固件。")
+_BOOTSEL = Text(
+    "Hold the board's BOOTSEL button, plug in its USB cable, let go. Waiting for its drive.",
+    "按住开发板的 BOOTSEL 按钮，插入 USB 线，然后松开。正在等待其磁盘出现。",
+)
+_NO_DRIVE = Text("no boot drive appeared within {seconds} s", "{seconds} 秒内没有出现启动磁盘")
+_SEVERAL_DRIVES = Text("several boards wait for an image: {drives}", "有多块开发板在等待镜像：{drives}")
+_ONE_BOARD = Text("Leave one plugged in.", "请只保留一块。")
+_COPYING = Text("Copying MicroPython ({sha256}…) to {model}.", "正在把 MicroPython（{sha256}…）写入 {model}。")
+_STARTING = Text("The board starts with MicroPython.", "开发板正在以 MicroPython 启动。")
+_ESP32_IMAGE = Text(
+    "{name}: only .uf2 images, for Pico boards, can be copied", "{name}：只能写入 Pico 系列的 .uf2 镜像"
+)
+_ESP32_REMEDY = Text(
+    "An ESP32 takes its image by: esptool --port PORT write-flash 0x1000 FILE (ESP32-S3: 0x0). Then: counterhub flash",
+    "ESP32 请使用：esptool --port 端口 write-flash 0x1000 文件（ESP32-S3 为 0x0），然后执行：counterhub flash",
+)
+_KEPT = Text("{count} files copied to {folder}.", "已将 {count} 个文件复制到 {folder}。")
+_ERASE = Text(
+    "Remove all files from the board on {port}? MicroPython stays.",
+    "确定删除 {port} 上开发板的全部文件吗？MicroPython 会保留。",
+)
+_ERASED = Text(
+    "{count} files removed. counterhub flash makes it a hub again.",
+    "已删除 {count} 个文件。执行 counterhub flash 可重新刷写。",
+)
+_LEFT = Text("Nothing was removed.", "未删除任何文件。")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (flash, repl, backup, erase):
+        app.command()(command)
+
+
+def flash(
+    board: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="The board file; otherwise the hub's own, or that of the board found."),
+    ] = None,
+    port: Port = AUTO,
+    name: Annotated[str | None, typer.Option(metavar="TEXT", help="The hub's name, such as counter-3.")] = None,
+    image: Annotated[
+        Path | None, typer.Option(metavar="FILE.uf2", help="Put this MicroPython on a Pico first, over its boot drive.")
+    ] = None,
+    sha256: Annotated[str | None, typer.Option(metavar="HEX", help="What the image's SHA-256 must be.")] = None,
+    lang: Lang = None,
+) -> None:
+    """Make a board a hub, or bring a hub up to date. Can be given again at any time."""
+    words = Words(choose_language(lang))
+
+    def work() -> None:
+        file = None if board is None else _board_file(board, words)
+        if image is not None:
+            _put_image(image, sha256, words)
+            _wait_for_port(port)
+        screen.tell(words.of(_COMPILING))
+        firmware = payload.firmware_files()
+        flasher = Flasher(lambda text: screen.tell(words.of(text)))
+        with _Bar() as bar:
+            done = flasher.flash(port, firmware, file, name, bar.show)
+        _tell_done(done, words)
+
+    _run(work, words)
+
+
+def repl(port: Port = AUTO, lang: Lang = None) -> None:
+    """Open the board's Python prompt; Ctrl-] leaves it. The hub's program stops until the board is reset."""
+    words = Words(choose_language(lang))
+
+    def work() -> None:
+        flasher = Flasher(lambda text: screen.tell(words.of(text)))
+        with flasher.prompt(port) as prompt:
+            prompt.leave()
+        code = subprocess.call([sys.executable, "-m", "mpremote", "connect", flasher.port, "resume", "repl"])
+        raise typer.Exit(code)
+
+    _run(work, words)
+
+
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")],
+    port: Port = AUTO,
+    lang: Lang = None,
+) -> None:
+    """Copy all files of a board into a folder, and start the hub again."""
+    words = Words(choose_language(lang))
+
+    def work() -> None:
+        with Flasher(lambda text: screen.tell(words.of(text))).prompt(port) as prompt:
+            try:
+                count = workbench.backup(prompt, folder, screen.tell)
+            finally:
+                prompt.reset()
+        typer.echo(words.of(_KEPT).format(count=count, folder=folder))
+
+    _run(work, words)
+
+
+def erase(
+    port: Port = AUTO,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    lang: Lang = None,
+) -> None:
+    """Remove all files from a board; asks first. MicroPython stays."""
+    words = Words(choose_language(lang))
+
+    def work() -> None:
+        flasher = Flasher(lambda text: screen.tell(words.of(text)))
+        with flasher.prompt(port) as prompt:
+            if not yes and not typer.confirm(words.of(_ERASE).format(port=flasher.port), err=True):
+                prompt.reset()
+                screen.tell(words.of(_LEFT))
+                raise typer.Exit(int(ExitCode.FAILED))
+            count = workbench.erase(prompt)
+        typer.echo(words.of(_ERASED).format(count=count))
+
+    _run(work, words)
+
+
+# --- what the commands share
+
+
+def _run(work: Callable[[], None], words: Words) -> None:
+    try:
+        work()
+    except FlashError as error:
+        _fail(ExitCode.FAILED, words.of(error.reason), words.of(error.remedy) if error.remedy else None, words)
+    except OSError as error:
+        _fail(ExitCode.USAGE, str(error), None, words)
+
+
+def _fail(code: ExitCode, message: str, remedy: str | None, words: Words) -> NoReturn:
+    screen.print_error(CommandError(code, message, remedy), words)
+    raise typer.Exit(int(code))
+
+
+def _board_file(name: str, words: Words) -> files.BoardFile:
+    """A board file that was checked: before the board is touched."""
+    try:
+        file = files.read(name)
+    except files.UnknownBoard:
+        _fail(ExitCode.USAGE, f"--board {name}", ", ".join(files.shipped()), words)
+    except ValueError as error:
+        _fail(ExitCode.USAGE, str(error), None, words)
+    try:
+        checked(file)
+    except FlashError as error:
+        _fail(ExitCode.USAGE, words.of(error.reason), words.of(error.remedy) if error.remedy else None, words)
+    return file
+
+
+def _put_image(path: Path, sha256: str | None, words: Words) -> None:
+    """MicroPython onto a Pico that waits for it, or will."""
+    if path.suffix.lower() != ".uf2":
+        _fail(ExitCode.USAGE, words.of(_ESP32_IMAGE).format(name=path.name), words.of(_ESP32_REMEDY), words)
+    image = recognise.read_image(path, sha256)
+    drives = recognise.find_boot_drives()
+    if not drives:
+        screen.tell(words.of(_BOOTSEL))
+        until = time.monotonic() + BOOT_DRIVE_WAIT_S
+        while not drives and time.monotonic() < until:
+            time.sleep(POLL_S)
+            drives = recognise.find_boot_drives()
+    if not drives:
+        _fail(ExitCode.FAILED, words.of(_NO_DRIVE).format(seconds=BOOT_DRIVE_WAIT_S), None, words)
+    if len(drives) > 1:
+        listed = ", ".join(str(drive.path) for drive in drives)
+        _fail(ExitCode.USAGE, words.of(_SEVERAL_DRIVES).format(drives=listed), words.of(_ONE_BOARD), words)
+    screen.tell(words.of(_COPYING).format(sha256=image.sha256[:12], model=drives[0].model))
+    recognise.copy_image(image, drives[0])
+    screen.tell(words.of(_STARTING))
+
+
+def _wait_for_port(port: str) -> None:
+    """At its first start MicroPython formats its file system; then its port appears. If not, that is said later."""
+    until = time.monotonic() + FIRST_START_WAIT_S
+    while time.monotonic() < until and not (ports.resolve(port) if port == AUTO else Path(port).exists()):
+        time.sleep(POLL_S)
+
+
+def _tell_done(done: Flashed, words: Words) -> None:
+    said = _NOTHING if done.plan.is_empty else _DONE
+    hello = done.hello
+    typer.echo(words.of(said).format(name=hello["name"], board=hello["board"], firmware=hello["firmware"]))
+
+
+class _Bar:
+    """The progress of the files, on standard error; nothing where that is no terminal."""
+
+    def __init__(self) -> None:
+        console = screen.stderr()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("", total=None, visible=False)
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, path: str, done: int, total: int) -> None:
+        self._progress.update(self._task, description=path, completed=done, total=total, visible=True)

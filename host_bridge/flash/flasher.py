@@ -1,0 +1,200 @@
+"""The whole of `counterhub flash`: find the board, take its prompt, lay the firmware, hear the hub greet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from host_bridge.boards import files
+from host_bridge.boards.check import check
+from host_bridge.boards.files import BoardFile
+from host_bridge.boards.schema import Board
+from host_bridge.flash import recognise
+from host_bridge.flash.errors import FlashError
+from host_bridge.flash.greeting import GREETING_TIMEOUT_S, wait_for_greeting
+from host_bridge.flash.install import Plan, Progress, install
+from host_bridge.flash.payload import BOARD_FILE, LaidFile, board_json
+from host_bridge.flash.prompt import Identity, Prompt, open_prompt
+from host_bridge.hub import ports
+from host_bridge.state import Text
+
+REPLUG_WAIT_S: Final = 120.0
+POLL_S: Final = 0.1
+NAME_BYTES_MAX: Final = 40  # as HELLO carries it
+
+# What a technician is told while it goes on.
+Tell = Callable[[Text], None]
+
+
+class Flashed(NamedTuple):
+    """What was done."""
+
+    identity: Identity
+    board: str
+    plan: Plan
+    hello: dict[str, Any]
+
+
+class Flasher:
+    """Flashes the board on one port. `tell` says what happens and what to do next."""
+
+    def __init__(
+        self,
+        tell: Tell,
+        *,
+        opener: Callable[..., Prompt | None] = open_prompt,
+        greeting: Callable[[str, float], dict[str, Any]] = wait_for_greeting,
+        find: Callable[[str], list[str]] = ports.resolve,
+        replug_wait_s: float = REPLUG_WAIT_S,
+    ) -> None:
+        self._tell = tell
+        self._open = opener
+        self._greeting = greeting
+        self._find = find
+        self._replug_wait_s = replug_wait_s
+        self.port = ""
+
+    def flash(
+        self, port: str, firmware: list[LaidFile], board: BoardFile | None, name: str | None, progress: Progress
+    ) -> Flashed:
+        """Lay the firmware, and the board file if one is given or none is there. Raises FlashError."""
+        _check_name(name)
+        with self.prompt(port) as prompt:
+            identity = prompt.identify()
+            self._tell(Text(f"Found {identity.machine} on {self.port}.", f"在 {self.port} 找到 {identity.machine}。"))
+            laid, board_name = self._board_file(prompt, identity, board, name)
+            plan = install(prompt, [*firmware, laid], progress)
+            prompt.reset()
+        self._tell(Text("The hub starts; waiting for its greeting.", "集线盒正在启动，等待握手。"))
+        return Flashed(identity, board_name, plan, self._greeting(self.port, GREETING_TIMEOUT_S))
+
+    def prompt(self, port: str) -> Prompt:
+        """The prompt of the board, with the technician's help where the hub's program holds the console."""
+        found = self._only(port)
+        for pulse in (False, True):
+            prompt = self._open(found, pulse=pulse)
+            if prompt is not None:
+                return prompt
+        self._tell(
+            Text(
+                "The hub is running. Hold its safe-mode button, pull its USB plug, put it back in, count to three, "
+                "let go.",
+                "集线盒正在运行。请按住安全模式按钮，拔下 USB 插头再插回，数到三后松开。",
+            )
+        )
+        until = time.monotonic() + self._replug_wait_s
+        while time.monotonic() < until:
+            time.sleep(POLL_S)
+            prompt = self._try_again(port)
+            if prompt is not None:
+                return prompt
+        raise FlashError(
+            Text(f"{found}: no MicroPython prompt", f"{found}：没有出现 MicroPython 提示符"),
+            Text(
+                "Is MicroPython on the board? Hold BOOTSEL while you plug it in, and give: "
+                "counterhub flash --image FILE.uf2",
+                "开发板上有 MicroPython 吗？按住 BOOTSEL 插入 USB，然后执行：counterhub flash --image 文件.uf2",
+            ),
+        )
+
+    def _try_again(self, port: str) -> Prompt | None:
+        """While the plug is out there is no port: no error now."""
+        try:
+            return self._open(self._only(port), pulse=False)
+        except FlashError:
+            return None
+
+    def _only(self, port: str) -> str:
+        """The one port there is to flash; several are a question, not a guess."""
+        found = self._find(port)
+        if not found:
+            raise FlashError(
+                Text("no board was found", "没有找到开发板"),
+                Text(
+                    "Plug it in with a data cable, not a charging cable; counterhub ports lists what there is.",
+                    "请用数据线（不是充电线）连接；counterhub ports 可列出端口。",
+                ),
+            )
+        if len(found) > 1:
+            listed = ", ".join(found)
+            raise FlashError(
+                Text(f"several boards may be meant: {listed}", f"找到多个端口：{listed}"),
+                Text("Name one with --port.", "请用 --port 指定其中一个。"),
+            )
+        self.port = found[0]
+        return found[0]
+
+    def _board_file(
+        self, prompt: Prompt, identity: Identity, board: BoardFile | None, name: str | None
+    ) -> tuple[LaidFile, str]:
+        """The board file that was asked for; else the one that the hub has; else the one of this board."""
+        present = self._present(prompt)
+        hub_name = name or (str(present["hub_name"]) if present and present.get("hub_name") else None)
+        if board is None and present is not None:
+            self._tell(
+                Text(
+                    f"The hub keeps its board file ({present['name']}); --board writes another.",
+                    f"保留集线盒已有的板卡配置（{present['name']}）；用 --board 可更换。",
+                )
+            )
+            values = present | ({"hub_name": hub_name} if hub_name else {})
+            return board_json(values), str(present["name"])
+        if board is None:
+            recognised = recognise.board_of(identity)
+            if recognised is None:
+                raise FlashError(
+                    Text(f"no board file for {identity.machine!r}", f"没有适用于 {identity.machine!r} 的板卡配置"),
+                    Text(
+                        "Write one, starting from a file of counterhub boards list, and name it with --board.",
+                        "请参照 counterhub boards list 中的文件编写，并用 --board 指定。",
+                    ),
+                )
+            board = files.read(recognised)
+        read = checked(board)
+        recognise.fits(read, identity)
+        return board_json(files.board_file(board.text, hub_name)), read.name
+
+    def _present(self, prompt: Prompt) -> dict[str, Any] | None:
+        """The board file on the hub; None if there is none that the hub could read."""
+        if BOARD_FILE not in prompt.files():
+            return None
+        try:
+            values = msgspec.json.decode(prompt.read(BOARD_FILE))
+        except msgspec.DecodeError:
+            values = None
+        if not isinstance(values, dict) or "name" not in values or "link" not in values:
+            self._tell(
+                Text("The hub's board file is damaged and will be replaced.", "集线盒的板卡配置已损坏，将被替换。")
+            )
+            return None
+        return values
+
+
+def checked(board: BoardFile) -> Board:
+    """The board of a file without errors. Raises FlashError."""
+    read, found = check(board)
+    wrong = next((finding for finding in found if finding.severity == "error"), None)
+    if read is None or wrong is not None:
+        key = wrong.key if wrong else ""
+        reason = wrong.reason if wrong else Text("it can't be read", "无法读取")
+        raise FlashError(
+            Text(f"{board.name}: {key}: {reason.en}", f"{board.name}：{key}：{reason.zh}"),
+            Text(
+                f"counterhub boards check {board.name} lists all of it.",
+                f"counterhub boards check {board.name} 可查看全部问题。",
+            ),
+        )
+    return read
+
+
+def _check_name(name: str | None) -> None:
+    if name is not None and not 1 <= len(name.encode()) <= NAME_BYTES_MAX:
+        raise FlashError(
+            Text(
+                f"a hub's name has 1 to {NAME_BYTES_MAX} bytes, this one {len(name.encode())}",
+                f"集线盒名称应为 1 至 {NAME_BYTES_MAX} 字节，当前为 {len(name.encode())} 字节",
+            )
+        )

@@ -1,0 +1,250 @@
+"""A board on a pseudo-terminal: MicroPython's raw prompt, a file system in a folder, and a hub that greets.
+
+The prompt's commands are run by CPython with the few modules of MicroPython's that flashing uses. What is tested
+against it is the real mpremote, byte for byte.
+"""
+
+from __future__ import annotations
+
+import binascii
+import builtins
+import errno
+import hashlib
+import io
+import os
+import threading
+import time
+import traceback
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hublink.frame import HELLO, FrameWriter
+from hublink.hello import pack_hello
+
+GREETING_S = 0.05
+PROMPT = b">>> "
+
+
+class PowerCut(BaseException):
+    """The plug was pulled: nothing after this happens."""
+
+
+class FakeBoard:
+    """Power it with `with`; `port` is what a program opens."""
+
+    def __init__(self, folder: Path, machine: str = "Raspberry Pi Pico with RP2040", build: str = "RPI_PICO") -> None:
+        self.root = folder
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.machine, self.build = machine, build
+        self.version: tuple[int, int, int] = (1, 28, 0)
+        self.cut_after: int | None = None  # operations on the file system
+        self.operations = 0
+        self.renames_over = True
+        self.full_after_bytes: int | None = None
+        self.boots = 0
+        self.running = False
+        self._raw = False
+        self._globals: dict[str, Any] = {}
+        self._stop = threading.Event()
+        self._master, self._slave = os.openpty()
+        self._plain()
+        self.port = os.ttyname(self._slave)
+        self._thread = threading.Thread(target=self._live, daemon=True)
+
+    def __enter__(self) -> FakeBoard:
+        self._boot()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(5)
+        os.close(self._slave)
+        os.close(self._master)
+
+    def replug(self, *, button: bool = False) -> None:
+        """Pull the plug and put it back in; with the safe-mode button held down or not."""
+        self._boot(button=button)
+
+    def files(self) -> dict[str, bytes]:
+        return {
+            path.relative_to(self.root).as_posix(): path.read_bytes() for path in self.root.rglob("*") if path.is_file()
+        }
+
+    # -- the chip ------------------------------------------------------------------------------------------------
+
+    def _plain(self) -> None:
+        import termios
+        import tty
+
+        tty.setraw(self._slave)
+        attributes = termios.tcgetattr(self._slave)
+        termios.tcsetattr(self._slave, termios.TCSANOW, attributes)
+
+    def _boot(self, *, button: bool = False) -> None:
+        self.boots += 1
+        self._raw = False
+        self._globals = {}
+        self.running = (self.root / "main.py").exists() and not button
+        if not self.running:
+            self._say(b'\r\nMicroPython v1.28.0; Type "help()" for more information.\r\n' + PROMPT)
+
+    def _live(self) -> None:
+        os.set_blocking(self._master, False)
+        buffer = bytearray()
+        greeted = 0.0
+        while not self._stop.is_set():
+            try:
+                buffer += os.read(self._master, 4096)
+            except (BlockingIOError, OSError):
+                time.sleep(0.002)
+            if self.running:
+                buffer.clear()  # the link has the console: Ctrl-C is a byte like any other
+                if time.monotonic() - greeted > GREETING_S:
+                    greeted = time.monotonic()
+                    self._say(self._greeting())
+                continue
+            try:
+                self._type(buffer)
+            except PowerCut:
+                buffer.clear()
+                self.cut_after = None
+                self._boot()
+
+    def _greeting(self) -> bytes:
+        import json
+
+        board = json.loads((self.root / "board.json").read_bytes())
+        hello = {
+            "nonce": 1, "dictionary": 2, "hub_id": b"hub-0001", "boot_id": b"boot-001", "boots": self.boots,
+            "reset_cause": 1, "flags": 0, "credit": bytes(6), "job": bytes(8), "job_phase": 0, "job_received_bytes": 0,
+            "scan_oldest": 0, "scan_next": 0, "name": board.get("hub_name", board["name"]), "board": board["name"],
+            "firmware": "0.1.0", "crumb": "",
+        }  # fmt: skip
+        return bytes(FrameWriter(True).frame(HELLO, 0, 0, 0, 0, pack_hello(hello)))
+
+    def _say(self, data: bytes) -> None:
+        while data:
+            try:
+                data = data[os.write(self._master, data) :]
+            except BlockingIOError:  # nobody reads
+                if self.running or self._stop.wait(0.002):
+                    return
+
+    # -- the prompt ----------------------------------------------------------------------------------------------
+
+    def _type(self, buffer: bytearray) -> None:
+        while buffer:
+            if not self._raw:
+                key = buffer.pop(0)
+                if key == 3:
+                    self._say(b"\r\n" + PROMPT)
+                elif key == 2:
+                    self._say(b"\r\nMicroPython v1.28.0\r\n" + PROMPT)
+                elif key == 1:
+                    self._raw = True
+                    self._say(b"raw REPL; CTRL-B to exit\r\n>")
+                continue
+            if buffer.startswith(b"\x05A\x01"):
+                del buffer[:3]
+                self._say(b"R\x00")  # raw paste is known, and isn't there
+                continue
+            if buffer[0] in (1, 2, 3, 0x0D):
+                key = buffer.pop(0)
+                if key == 1:
+                    self._say(b"raw REPL; CTRL-B to exit\r\n>")
+                elif key == 2:
+                    self._raw = False
+                    self._say(b"\r\n" + PROMPT)
+                continue
+            end = buffer.find(b"\x04")
+            if end < 0:
+                return
+            code = bytes(buffer[:end]).decode()
+            del buffer[: end + 1]
+            self._execute(code)
+
+    def _execute(self, code: str) -> None:
+        self._say(b"OK")
+        out, failure = io.StringIO(), ""
+        self._globals["__builtins__"] = self._builtins(out)
+        try:
+            exec(code, self._globals)
+        except Exception:
+            failure = traceback.format_exc()
+        if self.running:  # it was reset
+            return
+        self._say(out.getvalue().encode().replace(b"\n", b"\r\n") + b"\x04" + failure.encode() + b"\x04>")
+
+    def _builtins(self, out: io.StringIO) -> dict[str, Any]:
+        modules = {
+            "os": self._os(),
+            "sys": types.SimpleNamespace(
+                implementation=types.SimpleNamespace(
+                    version=(*self.version, ""), _machine=self.machine, _build=self.build, _mpy=0x1306
+                )
+            ),
+            "machine": types.SimpleNamespace(unique_id=lambda: b"\xe6\x60\x58\x38", reset=self._boot),
+            "hashlib": hashlib,
+            "binascii": binascii,
+        }
+
+        def import_(name: str, *_: object) -> Any:
+            return modules[name]
+
+        def print_(*values: object, end: str = "\n") -> None:
+            print(*values, end=end, file=out)
+
+        return {**vars(builtins), "open": self._open, "print": print_, "__import__": import_}
+
+    def _operate(self) -> None:
+        self.operations += 1
+        if self.cut_after is not None and self.operations > self.cut_after:
+            raise PowerCut
+
+    def _path(self, name: str) -> Path:
+        return self.root / name.lstrip("/")
+
+    def _open(self, name: str, mode: str = "r") -> Any:
+        if "w" not in mode:
+            return self._path(name).open(mode)
+        self._operate()
+        file = self._path(name).open(mode, buffering=0)
+        return types.SimpleNamespace(write=lambda data: self._write(file, data), close=file.close)
+
+    def _write(self, file: Any, data: bytes) -> int:
+        self._operate()
+        if self.full_after_bytes is not None and sum(map(len, self.files().values())) > self.full_after_bytes:
+            raise OSError(errno.ENOSPC, "ENOSPC")
+        return int(file.write(data))
+
+    def _os(self) -> types.SimpleNamespace:
+        def changing(action: Callable[..., object]) -> Callable[..., object]:
+            def act(*names: str) -> object:
+                self._operate()
+                return action(*(self._path(name) for name in names))
+
+            return act
+
+        def rename(old: Path, new: Path) -> None:
+            if new.exists() and not self.renames_over:
+                raise OSError(errno.EEXIST, "EEXIST")
+            old.replace(new)
+
+        def ilistdir(name: str) -> list[tuple[str, int, int, int]]:
+            return [
+                (path.name, 0x4000 if path.is_dir() else 0x8000, 0, path.stat().st_size)
+                for path in sorted(self._path(name).iterdir())
+            ]
+
+        def stat(name: str) -> tuple[int, ...]:
+            path = self._path(name)
+            return (0x4000 if path.is_dir() else 0x8000, 0, 0, 0, 0, 0, path.stat().st_size, 0, 0, 0)
+
+        return types.SimpleNamespace(
+            ilistdir=ilistdir, stat=stat, mkdir=changing(Path.mkdir), remove=changing(Path.unlink),
+            rmdir=changing(Path.rmdir), rename=changing(rename), sync=lambda: None,
+            uname=lambda: ("rp2", "rp2", "1.28.0", "v1.28.0", self.machine),
+        )  # fmt: skip

@@ -1,0 +1,109 @@
+"""`counterhub flash`, `backup` and `erase` on a fake board."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from host_bridge.boards import files
+from host_bridge.cli.app import app
+from host_bridge.flash import payload, prompt, recognise
+
+pytest.importorskip("mpremote")
+if sys.platform == "win32":
+    pytest.skip("a pseudo-terminal is needed", allow_module_level=True)
+
+from tests.flash.fake_board import FakeBoard
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt, "BREAK_IN_S", 0.2)
+    monkeypatch.setattr(prompt, "PROMPT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(payload, "mpy_cross", lambda source, name: name.encode())
+    monkeypatch.setenv("COUNTERHUB_LANG", "en")
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[FakeBoard]:
+    with FakeBoard(tmp_path / "flash") as board:
+        yield board
+
+
+def counterhub(*arguments: str, answer: str = "") -> Result:
+    return CliRunner().invoke(app, arguments, input=answer)
+
+
+def test_flash_says_what_it_did_and_is_harmless_again(board: FakeBoard) -> None:
+    result = counterhub("flash", "--port", board.port, "--name", "counter-3")
+    assert result.exit_code == 0, result.output
+    assert "Flashed: counter-3 (pico), firmware 0.1.0. It greets." in result.stdout
+    board.replug(button=True)
+    before = board.files()
+    result = counterhub("flash", "--port", board.port, "--lang", "zh")
+    assert result.exit_code == 0
+    assert "无需更新：counter-3（pico）" in result.stdout
+    assert board.files() == before
+
+
+def test_a_wrong_board_file_is_refused_before_the_board_is_touched(board: FakeBoard, tmp_path: Path) -> None:
+    wrong = tmp_path / "mine.toml"
+    wrong.write_text(files.read("pico").text.replace("tx = 0", "tx = 8"))
+    result = counterhub("flash", "--port", board.port, "--board", str(wrong))
+    assert result.exit_code == 2
+    assert "printer.tx" in result.stderr
+    assert board.operations == 0
+    assert counterhub("flash", "--port", board.port, "--board", "nix").exit_code == 2
+
+
+def test_no_board_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("host_bridge.hub.ports.system_comports", list)
+    result = counterhub("flash", "--port", "/dev/no-such-port")
+    assert result.exit_code == 1
+    assert "no-such-port" in result.stderr
+
+
+def test_an_image_goes_to_the_boot_drive_first(
+    board: FakeBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.flash.test_recognise import drive, uf2, write
+
+    found = recognise.find_boot_drives([drive(tmp_path / "pico", "RPI-RP2")])
+    monkeypatch.setattr(recognise, "find_boot_drives", lambda: found)
+    result = counterhub("flash", "--port", board.port, "--image", str(write(tmp_path, uf2())))
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "pico" / "counterhub.uf2").exists()
+    assert "Flashed" in result.stdout
+
+
+def test_an_image_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "firmware.bin"
+    path.write_bytes(b"x")
+    result = counterhub("flash", "--image", str(path))
+    assert result.exit_code == 2
+    assert "esptool" in result.stderr
+    assert counterhub("flash", "--image", str(tmp_path / "absent.uf2")).exit_code == 2
+
+
+def test_backup_copies_and_starts_the_hub_again(board: FakeBoard, tmp_path: Path) -> None:
+    (board.root / "board.json").write_text(json.dumps(files.board_file(files.read("pico").text)))
+    result = counterhub("backup", str(tmp_path / "kept"), "--port", board.port)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "kept" / "board.json").exists()
+    assert board.boots == 2
+
+
+def test_erase_asks_first(board: FakeBoard) -> None:
+    (board.root / "notes.txt").write_text("x")
+    result = counterhub("erase", "--port", board.port, answer="n\n")
+    assert result.exit_code == 1
+    assert "notes.txt" in board.files()
+    board.replug()
+    assert counterhub("erase", "--port", board.port, answer="y\n").exit_code == 0
+    assert board.files() == {}
+    assert counterhub("erase", "--port", board.port, "--yes").exit_code == 0
