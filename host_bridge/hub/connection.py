@@ -301,8 +301,10 @@ class HubConnection:
 
     def _write_batch(self) -> bool:
         batch = bytearray()
-        while self._transport.queued_bytes + len(batch) < self._limits.write_ahead_bytes:
-            frame = self._link.data_to_send(self._now_ms())
+        now = self._now_ms()
+        room_bytes = self._limits.write_ahead_bytes - self._transport.queued_bytes
+        while len(batch) < room_bytes:
+            frame = self._link.data_to_send(now)
             if not frame:
                 break
             batch += frame

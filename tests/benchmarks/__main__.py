@@ -43,7 +43,7 @@ MEASUREMENTS = {
     "frames": Measurement("Frames of 240 bytes", measure_frames.frames),
     "idle": Measurement("An idle bridge with one hub", measure_idle.idle),
     "scan": Measurement("Scan, serial port to WebSocket", measure_scan.scan_to_websocket),
-    "beside": Measurement("Scan while a receipt prints", measure_line.scan_beside_print),
+    "beside": Measurement("Scan while a receipt prints: milliseconds added", measure_line.scan_beside_print),
     "print": Measurement("Receipts, raw port to serial port", measure_print.printing),
     "line": Measurement("A line of 115200 baud", measure_line.line_share),
     "recovery": Measurement("Trouble on the link", measure_recovery.recovery),
@@ -65,10 +65,9 @@ def main(arguments: Sequence[str]) -> int:
     groups = asyncio.run(_measure(names, scale, given.out))
     show(console, groups)
     write_json(given.out / "bench.json", groups, about, scale)
-    load = about["load_before"]
     console.print(
-        f"{about['cores']} cores, {about['processor']}, Python {about['python']}; others' load before: {load:.1f}. "
-        f"Written: {given.out / 'bench.json'}"
+        f"{about['cores']} cores, {about['processor']}, Python {about['python']}; load before: "
+        f"{about['load_before']:.1f}, niceness {about['nice']}. Written: {given.out / 'bench.json'}"
     )
     return 1 if any(group.skipped for group in groups) else 0
 

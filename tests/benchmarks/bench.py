@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ UART_BYTES_A_S = UART_BAUD / 10
 RASTER_BYTES_A_ROW = 72  # 576 dots, 80 mm paper
 RASTER_ROWS = 24
 SEED = 1
+MEMORY = Path("/dev/shm")  # Linux: a file system without a disk
 
 
 class Advance:
@@ -42,7 +44,7 @@ class Bench:
         self.directory = directory
         self.out = out  # where pictures go
         self._progress = progress
-        self._rig: Rig | None = None
+        self._rigs: dict[bool, Rig] = {}
 
     def pick(self, smoke: int, normal: int, full: int | None = None) -> int:
         """How many, by scale."""
@@ -57,26 +59,31 @@ class Bench:
         finally:
             self._progress.remove_task(advance._task)
 
-    async def rig(self) -> Rig:
-        """The bridge that several measurements use, up and ready."""
-        if self._rig is None:
-            rig = Rig(self.directory / "rig")
+    async def rig(self, *, in_memory: bool = False) -> Rig:
+        """The bridge that several measurements use, up and ready; its journal on the disk, or where no disk is."""
+        in_memory = in_memory and MEMORY.is_dir()
+        if in_memory not in self._rigs:
+            name = f"{self.directory.name}-journal"
+            rig = Rig(self.directory / f"rig-{in_memory:d}", state_dir=MEMORY / name if in_memory else None)
+            self._rigs[in_memory] = rig
             await rig.start()
-            self._rig = rig
-        return self._rig
+        return self._rigs[in_memory]
 
     async def close(self) -> None:
-        if self._rig is not None:
-            await self._rig.stop()
+        for rig in self._rigs.values():
+            await rig.stop()
 
 
 class Rig:
     """A bridge, its hub, and a till on the WebSocket."""
 
-    def __init__(self, directory: Path, config: str = "") -> None:
+    def __init__(self, directory: Path, state_dir: Path | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port = directory / "port"
-        self.bridge = BridgeProcess(directory, f"[hub]\nport = '{self.port}'\n{config}")
+        self._state_dir = state_dir
+        self.bridge = BridgeProcess(
+            directory, f"[hub]\nport = '{self.port}'\n", state_dir=state_dir or directory / "state"
+        )
         self.hub = ScriptedHub(self.port)
         self.events = EventSocket(("", 0))
 
@@ -93,6 +100,8 @@ class Rig:
         await self.events.close()
         self.bridge.stop()
         self.hub.stop()
+        if self._state_dir is not None:
+            shutil.rmtree(self._state_dir, ignore_errors=True)
 
 
 class PlainCommit:

@@ -38,8 +38,9 @@ class Costs(NamedTuple):
 class BridgeProcess:
     """`python -m host_bridge run` on free ports."""
 
-    def __init__(self, directory: Path, config: str) -> None:
+    def __init__(self, directory: Path, config: str, *, state_dir: Path) -> None:
         self.directory = directory
+        self._state_dir = state_dir
         self._config = config
         self._process: subprocess.Popen[str] | None = None
         self.http = ("127.0.0.1", 0)
@@ -51,7 +52,7 @@ class BridgeProcess:
         file = self.directory / "bench.toml"
         file.write_text(self._config, encoding="utf-8")
         command = [sys.executable, "-m", "host_bridge", "run", "--http", "127.0.0.1:0", "--raw", "127.0.0.1:0"]
-        command += ["--state-dir", str(self.directory / "state"), "--config", str(file)]
+        command += ["--state-dir", str(self._state_dir), "--config", str(file)]
         paths = os.pathsep.join((str(ROOT), str(ROOT / "firmware")))
         environment = {**os.environ, "PYTHONPATH": paths, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "LANGUAGE": "en"}
         log_path = self.directory / "bridge.log"

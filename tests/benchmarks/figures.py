@@ -83,6 +83,7 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "load_before": load,
+        "nice": os.nice(0) if hasattr(os, "nice") else None,
     }
 
 

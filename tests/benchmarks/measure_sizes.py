@@ -10,7 +10,7 @@ from pathlib import Path
 
 from host_bridge.journal import Journal
 from host_bridge.journal.limits import JournalLimits
-from tests.benchmarks.bench import Bench, receipt
+from tests.benchmarks.bench import Advance, Bench, receipt
 from tests.benchmarks.bridge_process import RawTill
 from tests.benchmarks.figures import Figure, median
 from tests.benchmarks.plot import Line, write_plot
@@ -65,34 +65,62 @@ async def job_sizes(bench: Bench) -> list[Figure]:
 
 
 async def journal_sizes(bench: Bench) -> list[Figure]:
+    """All journals are open at once and take turns, so that the disk's moods fall on each alike."""
     sizes = [*JOURNAL_SIZES[: bench.pick(2, len(JOURNAL_SIZES))], *([MILLION] if bench.scale == "full" else [])]
-    opens, adds, lists = [], [], []
-    with bench.progress("journals of 0 to 100,000 jobs", len(sizes)) as advance:
-        for size in sizes:
-            path = bench.directory / f"journal-{size}.sqlite3"
-            await asyncio.to_thread(_fill, path, size)
-            opened, added, listed = await _use(path, bench.pick(5, COMMITS))
-            opens.append((float(size), opened))
-            adds.append((float(size), added))
-            lists.append((float(size), listed))
-            advance()
+    commits = bench.pick(5, COMMITS)
+    journals: list[Journal] = []
+    opens: list[float] = []
+    try:
+        with bench.progress("journals of 0 to 100,000 jobs", len(sizes) + commits) as advance:
+            for size in sizes:
+                path = bench.directory / f"journal-{size}.sqlite3"
+                await asyncio.to_thread(_fill, path, size)
+                started = time.perf_counter()
+                journals.append(await Journal.open(path, ROOM))
+                opens.append(time.perf_counter() - started)
+                advance()
+            adds, lists = await _take_turns(journals, commits, advance)
+    finally:
+        for journal in journals:
+            await journal.close()
+    curves = {
+        "opened": opens,
+        "job of 1 kB added, median": [median(times) for times in adds],
+        "newest 50 listed, median": [median(times) for times in lists],
+    }
     write_plot(
         bench.out / "bench-journal-size.svg",
         "A journal that grows",
         "jobs in the journal (leftmost: none)",
         "seconds",
-        [Line("opened at start", opens), Line("a job of 1 kB added", adds), Line("the newest 50 listed", lists)],
+        [Line(name, list(zip(map(float, sizes), times, strict=True))) for name, times in curves.items()],
     )
-    figures = []
-    for name, points in (("opened", opens), ("job added, median", adds), ("newest 50 listed, median", lists)):
-        figures += [
-            Figure(name=f"journal of {_count(int(size))}: {name}", value=took * 1000, unit="ms")
-            for size, took in points
-            if size in (0.0, points[-1][0])
-        ]
-    growth = adds[-1][1] / adds[0][1]
-    figures.append(Figure(name="job added, longest journal against none", value=growth, unit="×", goal=2 * LINEAR))
-    return figures
+    figures = [
+        Figure(name=f"journal of {_count(sizes[at])}: {name}", value=times[at] * 1000, unit="ms")
+        for name, times in curves.items()
+        for at in (0, -1)
+    ]
+    growth = median(adds[-1]) / median(adds[0])
+    return [*figures, Figure(name="job added, longest journal against none", value=growth, unit="×", goal=LINEAR)]
+
+
+async def _take_turns(
+    journals: list[Journal], commits: int, advance: Advance
+) -> tuple[list[list[float]], list[list[float]]]:
+    """Seconds of each adding and of each listing, by journal."""
+    adds: list[list[float]] = [[] for _ in journals]
+    lists: list[list[float]] = [[] for _ in journals]
+    for number in range(commits):
+        data = receipt(NEW_JOB_BYTES, seed=number) + number.to_bytes(4, "big")
+        for at, journal in enumerate(journals):
+            started = time.perf_counter()
+            await journal.add_job(data, "bench")
+            added = time.perf_counter()
+            await journal.jobs(50)
+            adds[at].append(added - started)
+            lists[at].append(time.perf_counter() - added)
+        advance()
+    return adds, lists
 
 
 def _fill(path: Path, jobs: int) -> None:
@@ -121,29 +149,9 @@ def _fill(path: Path, jobs: int) -> None:
     connection.close()
 
 
-async def _use(path: Path, commits: int) -> tuple[float, float, float]:
-    """Seconds: to open, to add a job (median), to list the newest (median)."""
-    started = time.perf_counter()
-    journal = await Journal.open(path, ROOM)
-    opened = time.perf_counter() - started
-    adds, lists = [], []
-    try:
-        for number in range(commits):
-            data = receipt(NEW_JOB_BYTES, seed=number) + number.to_bytes(4, "big")
-            started = time.perf_counter()
-            await journal.add_job(data, "bench")
-            adds.append(time.perf_counter() - started)
-            started = time.perf_counter()
-            await journal.jobs(50)
-            lists.append(time.perf_counter() - started)
-    finally:
-        await journal.close()
-    return opened, median(adds), median(lists)
-
-
 def _count(number: int) -> str:
     """1000 as "1 k"."""
     for unit, letter in ((1_000_000, " M"), (1_000, " k")):
         if number >= unit:
             return f"{number // unit}{letter}"
-    return f"{number} "
+    return str(number)
