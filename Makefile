@@ -9,10 +9,11 @@ BIN := .venv/bin
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format bench lock clean prepare-run prepare-dev
+.PHONY: help setup run flash test lint format bench lock clean prepare-run prepare-dev prepare-setup
 
 help:  ## what can be made
 	@echo "make run     start Counterhub with a virtual hub and open a counter to play with; ARGS=… are passed on"
+	@echo "make flash   make a board on USB a hub; ARGS=\"--name counter-3\" are passed on"
 	@echo "make test    the whole test suite; ARGS=\"-k drawer\" runs a part of it"
 	@echo "make lint    formatting, ruff, types, and the rules of this repository"
 	@echo "make setup   only prepare .venv, for running and for development"
@@ -25,12 +26,15 @@ help:  ## what can be made
 setup: prepare-dev
 	@$(BIN)/python -m host_bridge.virtual.micropython_vm
 
-prepare-run prepare-dev: prepare-%:
+prepare-run prepare-dev prepare-setup: prepare-%:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "error: no '$(PYTHON)' here. Install Python 3.11 or newer, or name one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) tools/prepare.py $*
 
 run: prepare-run
 	@exec $(BIN)/counterhub run --virtual $(ARGS)
+
+flash: prepare-setup
+	@exec $(BIN)/counterhub flash $(ARGS)
 
 test: prepare-dev
 	@$(BIN)/python tools/timed.py "test suite" $(BIN)/python -m pytest $(ARGS)

@@ -286,7 +286,7 @@ def test_no_value_anywhere_breaks_the_checker(data: st.DataObject) -> None:
     assert board is not None or found
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(name=st.sampled_from(["pico", "pico_2_w", "esp32_devkitc", "esp32_s3_devkitc"]), data=st.data())
 def test_the_pins_that_are_offered_really_do(name: str, data: st.DataObject) -> None:
     """Whatever pin is wrong: putting an offered one in its place leaves no error about that key."""
