@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from host_bridge.boards import files
+from host_bridge.boards.chips import MODELS
 from host_bridge.cli.app import app
 
 
@@ -78,6 +80,14 @@ def test_the_text_picture_lines_up_in_both_languages() -> None:
             line for line in counterhub("show", "pico", "--lang", language).stdout.splitlines() if "━━╋" in line[:60]
         ]
         assert len({cell_len(line[: line.index("╋")]) for line in lines}) == 1
+
+
+def test_the_text_picture_names_every_pin_of_the_header_whole() -> None:
+    for name in ("pico", "esp32_devkitc", "esp32_s3_devkitc"):
+        shown = counterhub("show", name).stdout
+        model = MODELS[files.parse(files.read(name).text).port]
+        for pin in model.header():
+            assert re.search(rf"{pin.number}\s+{pin.label}\b|\b{pin.label}\s+{pin.number}\b", shown), pin
 
 
 def test_json_names_each_wire() -> None:
