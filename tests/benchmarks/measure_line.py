@@ -132,7 +132,7 @@ async def scan_beside_print(bench: Bench) -> list[Figure]:
             idle, busy = await _beside(bench, rig, f"{speed}, {where}", baud, printer_bytes_per_s)
             figures.append(
                 Figure(
-                    name=f"added by a print, p99, {speed}, {where}",
+                    name=f"p99, {speed}, {where}",
                     value=percentile(busy, 0.99) - percentile(idle, 0.99),
                     unit="ms",
                     goal=goal,
@@ -148,7 +148,7 @@ async def scan_beside_print(bench: Bench) -> list[Figure]:
 async def _beside(
     bench: Bench, rig: Rig, words: str, baud: int, printer_bytes_per_s: int
 ) -> tuple[list[float], list[float]]:
-    count = bench.pick(3, 200)
+    count = bench.pick(3, 180)
     rig.hub.set_baud(baud)
     rig.hub.set_printer_speed(printer_bytes_per_s)
     printing: asyncio.Task[None] | None = None

@@ -24,8 +24,8 @@ async def recovery(bench: Bench) -> list[Figure]:
     chance = random.Random(SEED)
     unplugged: list[float] = []
     back: dict[str, list[float]] = {"short": [], "long": [], "restarted": []}
-    rounds = bench.pick(1, 10)
-    silences = bench.pick(0, 5)
+    rounds = bench.pick(1, 9)
+    silences = bench.pick(0, 4)
     try:
         with bench.progress("cables pulled and put back", 3 * rounds + silences) as advance:
             for kind, out_s in (("short", SHORT_OUT_S), ("long", LONG_OUT_S), ("restarted", SHORT_OUT_S)):
