@@ -1,9 +1,9 @@
-"""For a MicroPython built with the hub inside: `make BOARD=RPI_PICO FROZEN_MANIFEST=…/firmware/manifest.py`.
+# ruff: noqa: F821 - the manifest's own functions are given by MicroPython's build
+"""For a MicroPython build with Counterhub frozen in: include it from the board's manifest.
 
-The board file, board.json, still goes on the file system: it differs from counter to counter.
+The board file stays on the file system, and so do boot.py and main.py: a board that is to be updated needs them there.
 """
 
-package("hublink")  # noqa: F821 - given by MicroPython's build
-package("hub")  # noqa: F821
-module("boot.py")  # noqa: F821
-module("main.py")  # noqa: F821
+metadata(description="The hub of Counterhub", version="0.1.0", license="MIT")
+package("hub")
+package("hublink")
