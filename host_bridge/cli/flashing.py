@@ -16,7 +16,7 @@ from host_bridge.boards import files
 from host_bridge.cli import screen
 from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.words import Words, choose_language
-from host_bridge.flash import payload, recognise, workbench
+from host_bridge.flash import esp32, payload, recognise, workbench
 from host_bridge.flash.errors import FlashError
 from host_bridge.flash.flasher import Flashed, Flasher, checked
 from host_bridge.hub import ports
@@ -51,12 +51,12 @@ _SEVERAL_DRIVES = Text("several boards wait for an image: {drives}", "有多块�
 _ONE_BOARD = Text("Leave one plugged in.", "请只保留一块。")
 _COPYING = Text("Copying MicroPython ({sha256}…) to {model}.", "正在把 MicroPython（{sha256}…）写入 {model}。")
 _STARTING = Text("The board starts with MicroPython.", "开发板正在以 MicroPython 启动。")
-_ESP32_IMAGE = Text(
-    "{name}: only .uf2 images, for Pico boards, can be copied", "{name}：只能写入 Pico 系列的 .uf2 镜像"
+_NO_IMAGE = Text(
+    "{name}: expected a .uf2 (Pico boards) or a .bin (ESP32)", "{name}：应为 .uf2（Pico 系列）或 .bin（ESP32）"
 )
-_ESP32_REMEDY = Text(
-    "An ESP32 takes its image by: esptool --port PORT write-flash 0x1000 FILE (ESP32-S3: 0x0). Then: counterhub flash",
-    "ESP32 请使用：esptool --port 端口 write-flash 0x1000 文件（ESP32-S3 为 0x0），然后执行：counterhub flash",
+_WRITING = Text(
+    "Writing MicroPython ({sha256}…) to the {chip} on {port}.",
+    "正在把 MicroPython（{sha256}…）写入 {port} 上的 {chip}。",
 )
 _KEPT = Text("{count} files copied to {folder}.", "已将 {count} 个文件复制到 {folder}。")
 _ERASE = Text(
@@ -84,7 +84,8 @@ def flash(
     port: Port = AUTO,
     name: Annotated[str | None, typer.Option(metavar="TEXT", help="The hub's name, such as counter-3.")] = None,
     image: Annotated[
-        Path | None, typer.Option(metavar="FILE.uf2", help="Put this MicroPython on a Pico first, over its boot drive.")
+        Path | None,
+        typer.Option(metavar="FILE", help="First put this MicroPython on the board: .uf2 on a Pico, .bin on an ESP32."),
     ] = None,
     sha256: Annotated[str | None, typer.Option(metavar="HEX", help="What the image's SHA-256 must be.")] = None,
     lang: Lang = None,
@@ -95,7 +96,7 @@ def flash(
     def work() -> None:
         file = None if board is None else _board_file(board, words)
         if image is not None:
-            _put_image(image, sha256, words)
+            _put_image(image, sha256, port, words)
             _wait_for_port(port)
         screen.tell(words.of(_COMPILING))
         firmware = payload.firmware_files()
@@ -193,10 +194,23 @@ def _board_file(name: str, words: Words) -> files.BoardFile:
     return file
 
 
-def _put_image(path: Path, sha256: str | None, words: Words) -> None:
-    """MicroPython onto a Pico that waits for it, or will."""
-    if path.suffix.lower() != ".uf2":
-        _fail(ExitCode.USAGE, words.of(_ESP32_IMAGE).format(name=path.name), words.of(_ESP32_REMEDY), words)
+def _put_image(path: Path, sha256: str | None, port: str, words: Words) -> None:
+    """MicroPython onto a board that has none, or an old one."""
+    kind = path.suffix.lower()
+    if kind == ".uf2":
+        _copy_to_drive(path, sha256, words)
+    elif kind == ".bin":
+        image = esp32.read_image(path, sha256)
+        chosen = Flasher(lambda text: screen.tell(words.of(text))).choose(port)
+        screen.tell(words.of(_WRITING).format(sha256=image.sha256[:12], chip=image.chip, port=chosen))
+        esp32.write_image(image, chosen)
+        screen.tell(words.of(_STARTING))
+    else:
+        _fail(ExitCode.USAGE, words.of(_NO_IMAGE).format(name=path.name), None, words)
+
+
+def _copy_to_drive(path: Path, sha256: str | None, words: Words) -> None:
+    """A Pico that waits for its image, or will."""
     image = recognise.read_image(path, sha256)
     drives = recognise.find_boot_drives()
     if not drives:

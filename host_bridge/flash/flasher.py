@@ -73,7 +73,7 @@ class Flasher:
 
     def prompt(self, port: str) -> Prompt:
         """The prompt of the board, with the technician's help where the hub's program holds the console."""
-        found = self._only(port)
+        found = self.choose(port)
         for pulse in (False, True):
             prompt = self._open(found, pulse=pulse)
             if prompt is not None:
@@ -94,20 +94,20 @@ class Flasher:
         raise FlashError(
             Text(f"{found}: no MicroPython prompt", f"{found}：没有出现 MicroPython 提示符"),
             Text(
-                "Is MicroPython on the board? Hold BOOTSEL while you plug it in, and give: "
-                "counterhub flash --image FILE.uf2",
-                "开发板上有 MicroPython 吗？按住 BOOTSEL 插入 USB，然后执行：counterhub flash --image 文件.uf2",
+                "Is MicroPython on the board? If not: counterhub flash --image FILE, with a Pico's BOOTSEL button held "
+                "while it is plugged in.",
+                "开发板上有 MicroPython 吗？若没有：counterhub flash --image 文件（Pico 需按住 BOOTSEL 插入）。",
             ),
         )
 
     def _try_again(self, port: str) -> Prompt | None:
         """While the plug is out there is no port: no error now."""
         try:
-            return self._open(self._only(port), pulse=False)
+            return self._open(self.choose(port), pulse=False)
         except FlashError:
             return None
 
-    def _only(self, port: str) -> str:
+    def choose(self, port: str) -> str:
         """The one port there is to flash; several are a question, not a guess."""
         found = self._find(port)
         if not found:

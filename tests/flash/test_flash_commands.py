@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from host_bridge.boards import files
 from host_bridge.cli.app import app
-from host_bridge.flash import payload, prompt, recognise
+from host_bridge.flash import esp32, payload, prompt, recognise
 
 pytest.importorskip("mpremote")
 if sys.platform == "win32":
@@ -82,12 +82,26 @@ def test_an_image_goes_to_the_boot_drive_first(
 
 
 def test_an_image_that_is_none_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "firmware.bin"
+    path = tmp_path / "firmware.zip"
     path.write_bytes(b"x")
     result = counterhub("flash", "--image", str(path))
     assert result.exit_code == 2
-    assert "esptool" in result.stderr
+    assert ".uf2" in result.stderr
     assert counterhub("flash", "--image", str(tmp_path / "absent.uf2")).exit_code == 2
+    assert counterhub("flash", "--image", str(tmp_path / "absent.bin")).exit_code == 2
+
+
+def test_an_esp32_gets_its_image_by_esptool_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.flash.test_esp32 import image
+
+    (tmp_path / "image.bin").write_bytes(image(0))
+    written = []
+    monkeypatch.setattr(esp32, "write_image", lambda image, port: written.append((image.chip, port)))
+    with FakeBoard(tmp_path / "flash", "Generic ESP32 module with ESP32", "ESP32_GENERIC") as board:
+        result = counterhub("flash", "--port", board.port, "--image", str(tmp_path / "image.bin"))
+        assert written == [("esp32", board.port)]
+    assert result.exit_code == 0, result.output
+    assert "(esp32_devkitc)" in result.stdout
 
 
 def test_backup_copies_and_starts_the_hub_again(board: FakeBoard, tmp_path: Path) -> None:
