@@ -160,9 +160,9 @@ class SimulatedBridge:
         busy = False
         while not busy and (coded := link.data_to_send(clock)):
             wire.send(coded)
-            busy = wire.free_at > world.now
+            busy = wire.takes_more_at() > world.now
         due = link.next_timer(clock)
-        at = wire.free_at if busy else world.now + max(due, 1) if due is not None else 0.0
+        at = wire.takes_more_at() if busy else world.now + max(due, 1) if due is not None else 0.0
         if at and (not self._timer_at or at < self._timer_at):
             self._timer_at = at
             world.after(at - world.now, self._on_timer, link, at)

@@ -32,6 +32,7 @@ class Scenario:
         rate, latency = (11.52, 1.0) if slow else (600.0, pick.choice((0.2, 2.0, 15.0)))
         self.down = Wire(world, "  >>", rate, latency)
         self.up = Wire(world, "  <<", rate, latency)
+        self.down.ahead_ms = pick.choice((0.0, 0.0, 20.0, 90.0))
         self.counter = Counter(world)
         self.hub = SimulatedHub(world, self.counter, self.up, _profile(slow, 0), pick.choice((1.0, 8.0, 200.0)))
         self.bridge = SimulatedBridge(world, self.counter, self.down, _profile(slow, 20))

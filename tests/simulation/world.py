@@ -73,14 +73,19 @@ class Wire:
         self._history: list[bytes] = []
         self._held: list[bytes] = []
         self.free_at = 0.0
+        self.ahead_ms = 0.0  # how far the sender's driver takes bytes ahead of the line
         self.damage_share = 0.0  # of the frames
         self.damages: tuple[str, ...] = ()
         self.jam: str | None = None  # "lose" everything, or "hold" it and let it go later all at once
         self.receiver: Callable[[bytes], None] = lambda data: None
 
+    def takes_more_at(self) -> float:
+        """When the driver takes the next frame; what it has taken can't be called back."""
+        return max(self.free_at - self.ahead_ms, self._world.now)
+
     def send(self, coded: bytes) -> None:
         world = self._world
-        self.free_at = world.now + len(coded) / self._bytes_per_ms
+        self.free_at = max(self.free_at, world.now) + len(coded) / self._bytes_per_ms
         if world.trace:
             world.say(self._name, describe(coded))
         if len(self._history) < HISTORY_FRAMES:
