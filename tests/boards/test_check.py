@@ -199,8 +199,15 @@ def test_a_sense_pin_on_an_rp2350_wants_a_pull_down_too() -> None:
 
 
 def test_a_drawer_on_the_printer_has_no_pins() -> None:
-    keys = {found.key for found in findings(change(PICO, 'wiring = "gpio"', 'wiring = "printer"'))}
-    assert keys == {"drawer.kick", "drawer.switch"}
+    found = findings(change(PICO, 'wiring = "gpio"', 'wiring = "printer"'))
+    assert {each.key for each in found if each.severity == "error"} == {"drawer.kick", "drawer.switch"}
+
+
+def test_a_drawer_on_the_printer_is_opened_by_receipts_only_and_that_is_said() -> None:
+    text = change(PICO, 'wiring = "gpio"', 'wiring = "printer"').replace("kick = [17]", "").replace("switch = 16", "")
+    found = only(text, "drawer.wiring")
+    assert found.severity == "warning"
+    assert "ESC p" in found.reason.zh
 
 
 def test_a_drawer_without_a_switch_is_a_warning() -> None:

@@ -183,6 +183,15 @@ def test_a_port_that_is_not_there_is_said() -> None:
         Flasher(lambda text: None).flash("/dev/no-such-port", FIRMWARE, None, None, lambda *_: None)
 
 
+def test_a_port_that_a_running_bridge_holds_is_said(board: FakeBoard) -> None:
+    import serial
+
+    with serial.Serial(board.port, exclusive=True), pytest.raises(FlashError, match=r"in use|busy") as caught:
+        Flasher(lambda text: None).flash(board.port, FIRMWARE, None, None, lambda *_: None)
+    assert caught.value.remedy is not None
+    assert "stop it first" in caught.value.remedy.en
+
+
 @pytest.mark.parametrize("name", ["", "x" * 41, "收" * 14])
 def test_a_name_that_does_not_fit_is_refused_before_the_board_is_touched(board: FakeBoard, name: str) -> None:
     with pytest.raises(FlashError, match="1 to 40 bytes"):
