@@ -1,0 +1,209 @@
+"""What the firmware costs on an RP2040, in its own cycles and milliseconds. `python -m tests.emulator.measure`
+
+The peer is the bridge's own end of the link in this process; the chip is emulated, so the figures don't depend on this
+machine. The goals stand beside them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import re
+import tempfile
+from collections import deque
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from host_bridge.emulator.pico import EmulatedPico
+from hublink.link import BRIDGE, Link
+from hublink.messages import PHASE_WRITTEN
+from hublink.profile import PROFILES
+from tests.emulator.conftest import NO_IMAGE
+from tests.emulator.harness import FIRMWARE, EmulatedHub
+
+UNIT_BYTES: Final = 64
+FILLER: Final = b"\x7e"
+SLICE_NS: Final = 1e6
+BYTE_NS: Final = {0: 10 / 115200 * 1e9, 1: 10 / 9600 * 1e9}
+PRINTER, SCANNER = 0, 1
+JOB_BYTES: Final = 20_000
+SCANS: Final = 50
+REPORT = """
+import asyncio, gc
+async def _report():
+    while True:
+        await asyncio.sleep_ms(500)
+        gc.collect()
+        print("<heap %d %d>" % (gc.mem_free(), gc.mem_alloc()))
+asyncio.create_task(_report())
+"""
+HEAP = re.compile(rb"<heap (\d+) (\d+)>")
+
+
+class Rig:
+    """A chip, wires at their baud rates, and the bridge's end of the link."""
+
+    def __init__(self, image: Path, flash: bytes) -> None:
+        self.pico = EmulatedPico(image)
+        self.pico.write_flash(flash)
+        self.link = Link(BRIDGE, PROFILES["usb"], session=1)
+        self.events: list[tuple[Any, ...]] = []
+        self.heap: list[tuple[int, int]] = []
+        self.heard_at_ms: list[float] = []
+        self._text = b""
+        self._inbox = bytearray()
+        self._wires: dict[int, deque[bytes]] = {PRINTER: deque(), SCANNER: deque()}
+        self._alarms = {uart: self.pico.clock.create_alarm(partial(self._leave, uart)) for uart in self._wires}
+        self.pico.on_usb = self._heard
+        self.pico.on_uart = self._sent
+        self.pico.power_on()
+        self.link.start(0)
+
+    @property
+    def now_ms(self) -> float:
+        return self.pico.nanoseconds / 1e6
+
+    @property
+    def cycles(self) -> int:
+        """Executed so far; a waiting chip executes none."""
+        return int(self.pico.rp2040.core.cycles)
+
+    def run(self, milliseconds: float) -> None:
+        end = self.now_ms + milliseconds
+        while self.now_ms < end:
+            self.pico.run(SLICE_NS)
+            self._pump()
+
+    def until(self, name: str, deadline_ms: float = 60_000) -> tuple[Any, ...]:
+        """Run until an event or message of that name comes; its values."""
+        end = self.now_ms + deadline_ms
+        while self.now_ms < end:
+            for at, event in enumerate(self.events):
+                if name in (event[0], event[1]):
+                    del self.events[: at + 1]
+                    return event
+            self.run(1)
+        raise TimeoutError(f"no {name} within {deadline_ms:g} ms; heard: {self.events[-5:]}")
+
+    def scan(self, code: bytes) -> float:
+        """A scan at 9600 baud; the ms from its last byte's arrival to the first byte on the link that it brings."""
+        for byte in code:
+            self.run(BYTE_NS[SCANNER] / 1e6)
+            self.pico.uarts[SCANNER].arrive(bytes((byte,)))
+        last_ms = self.now_ms
+        self.until("scan")
+        return min(at for at in self.heard_at_ms if at >= last_ms) - last_ms
+
+    def print(self, size: int, number: int, meanwhile: Any = lambda: None) -> None:
+        """A job of random picture bytes, until its last byte has gone to the UART."""
+        job = number.to_bytes(8, "little")
+        data = random.Random(number).randbytes(size)
+        self.send("job_begin", job, size, b"")
+        for at in range(0, size, 230):
+            self.send("job_data", data[at : at + 230])
+            if at == 230 * 20:
+                meanwhile()
+        self.send("job_end", job)
+        while self.until("job_status")[2][1] != PHASE_WRITTEN:
+            pass
+        self.send("job_forget", job)
+
+    def send(self, name: str, *values: Any) -> None:
+        while not self.link.send(name, *values):
+            self.run(1)
+        self._pump()
+
+    def _pump(self) -> None:
+        now = int(self.now_ms)
+        if self._inbox:
+            self.link.receive(bytes(self._inbox), now)
+            self._inbox.clear()
+        if self.link.next_timer(now) == 0:
+            self.link.handle_timer(now)
+        while (event := self.link.next_event()) is not None:
+            if event[0] == "text":
+                self._text = (self._text + event[1])[-1000:]
+                self.heap += [(int(free), int(used)) for free, used in HEAP.findall(self._text)]
+                self._text = self._text[self._text.rfind(b">") + 1 :]
+            else:
+                if event[:2] == ("message", "scan"):
+                    self.link.send("scan_taken", event[2][0])
+                self.events.append(event if len(event) > 1 else (*event, None))
+        while frame := self.link.data_to_send(now):
+            self.pico.usb.send(bytes(frame) + FILLER * (-len(frame) % UNIT_BYTES))
+
+    def _heard(self, data: bytes) -> None:
+        self._inbox += data
+        self.heard_at_ms.append(self.now_ms)
+
+    def _sent(self, uart: int, data: bytes) -> None:
+        self._wires[uart].append(data)
+        if len(self._wires[uart]) == 1:
+            self._alarms[uart].schedule(BYTE_NS[uart])
+
+    def _leave(self, uart: int) -> None:
+        self._wires[uart].popleft()
+        if self._wires[uart]:
+            self._alarms[uart].schedule(BYTE_NS[uart])
+        self.pico.uarts[uart].sent(1)
+
+
+async def lay(image: Path, directory: Path) -> bytes:
+    """The flash of a Pico with the firmware, and a task beside it that tells its heap."""
+    hub = EmulatedHub(directory, image, speed=20)
+    await hub.start()
+    try:
+        await hub.pass_s(1.5)
+        await hub.deploy({"main.py": REPORT + (FIRMWARE / "main.py").read_text()})
+    finally:
+        await hub.stop()
+    return (directory / "flash.bin").read_bytes()
+
+
+def measure(image: Path, flash: bytes) -> Iterator[tuple[str, str, str]]:
+    """Rows of (figure, measured, goal)."""
+    rig = Rig(image, flash)
+    rig.until("up")
+    yield "power-on to HELLO", f"{rig.heard_at_ms[0]:.0f} ms", "≤ 1500 ms"
+    rig.run(3000)
+    before, at = rig.cycles, rig.now_ms
+    rig.run(4000)
+    idle = (rig.cycles - before) / (rig.now_ms - at)
+    yield "idle, heartbeat running", f"{idle / 1250:.1f} % of the chip", ""
+    yield "heap free after start", f"{rig.heap[-1][0] / 1024:.0f} KB", "≥ 120 KB"
+    latencies = [rig.scan(b"]E04006381333931\r") for _ in range(10)]
+    yield "scan to link, idle", f"{max(latencies):.1f} ms (worst of 10)", "≤ 5 ms"
+    before, at = rig.cycles, rig.now_ms
+    rig.print(JOB_BYTES, 1)
+    span = rig.now_ms - at
+    used = rig.cycles - before
+    yield "a printed byte", f"{used / JOB_BYTES:.0f} cycles", "≤ 2500"
+    yield "a receipt of 20 kB", f"{span:.0f} ms, {used / span / 1250:.0f} % of the chip", "1736 ms on the wire"
+    busy: list[float] = []
+    rig.print(JOB_BYTES, 2, meanwhile=lambda: busy.append(rig.scan(b"]E04006381333931\r")))
+    yield "scan to link, while printing", f"{max(busy):.1f} ms", "≤ 20 ms"
+    rig.run(2000)
+    start = rig.heap[-1][1]
+    for _ in range(SCANS):
+        rig.scan(b"]E04006381333931\r")
+    rig.print(JOB_BYTES, 3)
+    rig.run(2000)
+    grown = rig.heap[-1][1] - start
+    yield f"heap grown by {SCANS} scans and 20 kB", f"{grown} bytes", "flat"
+
+
+def main() -> None:
+    image = os.environ.get("PICO_UF2")
+    if not image:
+        raise SystemExit(NO_IMAGE)
+    with tempfile.TemporaryDirectory() as directory:
+        flash = asyncio.run(lay(Path(image), Path(directory)))
+    for figure, measured, goal in measure(Path(image), flash):
+        print(f"{figure:36} {measured:32} {goal}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
