@@ -5,7 +5,7 @@ import os
 
 import machine
 from hublink.hello import FLAG_SAFE_MODE
-from hublink.messages import NO_JOB, PRINTER
+from hublink.messages import CONTROL, NO_JOB, PRINTER
 from hublink.profile import PROFILES
 
 from hub import VERSION, board, survival, transport
@@ -24,6 +24,7 @@ class Hub:
     def __init__(self, config):
         self._config = config
         self._safe_mode = survival.wants_safe_mode()
+        self._faults_due = False
         self._boot_id = os.urandom(8)
         self._printer = self._scanner = None
         self.faults = Faults()
@@ -98,10 +99,11 @@ class Hub:
         pass
 
     def link_writable(self, channel):
-        pass
+        if channel == CONTROL and self._faults_due:
+            self._tell_faults()
 
     def _tell_faults(self):
-        self._uplink.send("faults", self.faults.numbers())
+        self._faults_due = not self._uplink.send("faults", self.faults.numbers())
 
     def _on_task_failed(self, name, traceback):
         self.faults.set("task_failed", True)

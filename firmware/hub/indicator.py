@@ -69,6 +69,9 @@ class PixelLight:
 
 
 class NoLight:
+    def __init__(self, wiring):
+        pass
+
     def show(self, colour):
         pass
 

@@ -41,6 +41,7 @@ PRINTERS: Final = 2
 RECEIPT_BYTES: Final = (200, 12_000)
 LIFE_S: Final = (0.0, 1.2)  # how long the bridge lives, from its first words on, before it is killed
 QUEUE_AHEAD: Final = 6  # receipts that wait for the printer; more would only lengthen the campaign
+SCANS_AHEAD: Final = 60
 BETWEEN_SCANS_S: Final = (0.02, 0.3)
 BETWEEN_KICKS_S: Final = (0.2, 1.5)
 SETTLE_DEADLINE_S: Final = 120.0
@@ -101,6 +102,7 @@ class Campaign:
         self._paper: collections.Counter[int] = collections.Counter()
         self._seen_receipts = 0
         self._codes: list[str] = []
+        self._seen_scans: set[int] = set()
         self._acknowledged: set[int] = set()
 
     async def run(self) -> Figures:
@@ -180,6 +182,9 @@ class Campaign:
     async def _scan(self) -> None:
         rng = random.Random(self._random.random())
         while not self._ending:
+            if len(self._codes) - len(self._seen_scans) >= SCANS_AHEAD:
+                await asyncio.sleep(0.05)  # the hub keeps 64: the clerk sees the fault, and waits
+                continue
             code = f"CODE-{len(self._codes):06d}"
             try:
                 await self._hub.ask("scan", data=code, symbology="]C0")
@@ -198,6 +203,7 @@ class Campaign:
                     while not self._ending:
                         event = await socket.receive_json(timeout=0.5)
                         if event["type"] == "scan":
+                            self._seen_scans.add(event["sequence"])
                             if event["sequence"] in self._acknowledged:
                                 self.figures.acknowledged_scans_again += 1
                             await socket.send_json({"type": "ack", "sequence": event["sequence"]})
@@ -274,6 +280,9 @@ class Campaign:
             figures.not_confirmed += state in ("unconfirmed", "failed", "cancelled")
         journaled = [bytes(raw).decode() for (raw,) in self._query("SELECT raw FROM scans ORDER BY sequence")]
         figures.scans = len(self._codes)
+        if set(journaled) != set(self._codes):
+            self._tell(f"scans lost: {sorted(set(self._codes) - set(journaled))}")
+            self._tell(f"scans that nobody read: {sorted(set(journaled) - set(self._codes))}")
         figures.lost_scans = len(set(self._codes) - set(journaled))
         figures.doubled_scans = len(journaled) - len(set(journaled))
         figures.disordered_scans = sum(one > other for one, other in itertools.pairwise(journaled))

@@ -69,6 +69,8 @@ class UnreliableJournal:
         self.answers: dict[str, Callable[..., Any]] = {}  # in the place of a method
         self.calls: list[str] = []
         self.hold: asyncio.Event | None = None  # while set and unset: calls wait here before they begin
+        self.crash_in: int | None = None  # half calls from now: odd before one takes effect, even after
+        self.on_crash: Callable[[], None] = lambda: None
         call = journal._worker.call
 
         async def counted(*arguments: Any, **keywords: Any) -> Any:
@@ -84,6 +86,15 @@ class UnreliableJournal:
         with the_loop().waiting_for_a_thread():
             await self._journal.close()
 
+    async def _half(self) -> None:
+        """Where a process may die: a call that has died never returns."""
+        if self.crash_in is not None:
+            self.crash_in -= 1
+            if self.crash_in == 0:
+                self.on_crash()
+            if self.crash_in <= 0:
+                await the_loop().create_future()
+
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._journal, name)
         if not asyncio.iscoroutinefunction(method):
@@ -97,7 +108,9 @@ class UnreliableJournal:
                 raise self._before[name].pop(0)
             if name in self.answers:
                 return self.answers[name](*arguments)
+            await self._half()
             result = await method(*arguments, **keywords)
+            await self._half()
             if self._after.get(name):
                 raise self._after[name].pop(0)
             return result

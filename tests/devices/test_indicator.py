@@ -35,7 +35,7 @@ async def test_what_the_hub_shows_is_told_in_words_and_light() -> None:
         state = service.state()
         assert state.pattern == f"fault:{entry[1]}"
         assert state.meaning == FAULT_TEXTS[entry[1]].title
-        flashes = [step for step in state.steps[::2]]
+        flashes = list(state.steps[::2])
         assert len(flashes) == entry[4]
     assert len(events.of(IndicatorEvent)) == len(FAULTS)
 

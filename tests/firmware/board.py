@@ -190,6 +190,7 @@ class Life:
     def start_task(self, coroutine: Any) -> asyncio.Task[Any]:
         task = the_loop().create_task(coroutine)
         task.of_a_hub = True  # type: ignore[attr-defined]
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
         self.tasks.append(task)
         return task
 

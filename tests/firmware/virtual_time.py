@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import inspect
 import selectors
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -43,6 +44,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.now_s
 
+    def end(self) -> None:
+        """Cancel what still runs, bury what a dead hub has left, and close."""
+        left = [task for task in asyncio.all_tasks(self) if not getattr(task, "of_a_hub", False)]
+        for task in left:
+            task.cancel()
+        if left:
+            self.run_until_complete(asyncio.wait(left))
+        for task in asyncio.all_tasks(self):
+            coroutine: Any = task.get_coro()
+            if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                coroutine.close()  # never begun: else Python warns that nobody awaited it
+        self.close()
+
     @contextlib.contextmanager
     def waiting_for_a_thread(self) -> Iterator[None]:
         self.outside += 1
@@ -64,14 +78,7 @@ def run_in_virtual_time(main: Coroutine[Any, Any, Any]) -> Any:
     try:
         return loop.run_until_complete(main)
     finally:
-        left = [task for task in asyncio.all_tasks(loop) if not getattr(task, "of_a_hub", False)]
-        for task in left:
-            task.cancel()
-        if left:
-            loop.run_until_complete(asyncio.wait(left))
-        for task in asyncio.all_tasks(loop):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-        loop.close()
+        loop.end()
 
 
 def in_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
