@@ -32,7 +32,11 @@ def main() -> int:
     parser.add_argument("--replay", type=int, metavar="SEED", help="run this seed alone and print what happens in it")
     options = parser.parse_args()
     if options.replay is not None:
-        return replay(options.replay, print)
+        try:
+            return replay(options.replay, print)
+        except BrokenPipeError:  # `| head`
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the interpreter's last flush
+            return 0
     if options.seeds < 1 or options.jobs < 1:
         parser.error("--seeds and --jobs must be at least 1")
     started = time.monotonic()

@@ -305,6 +305,8 @@ class SimulatedBridge:
     def _was_set(self, job: bytes, state: str, boot_id: bytes) -> None:
         self._busy = False
         self.journal.jobs[job] = (state, boot_id)
+        if state == "sending":
+            self._counter.committed.add(job)
         if state in FINAL:
             self._world.say("bridge", f"job {state}: {job.decode()}")
             self._queue.popleft()

@@ -14,6 +14,7 @@ class Counter:
         self._world = world
         self.jobs: dict[bytes, bytes] = {}  # submitted: id → data
         self.paper: dict[bytes, bytearray] = {}
+        self.committed: set[bytes] = set()  # jobs whose state `sending` is in the journal
         self.sessions: set[tuple[bytes, int, int]] = set()  # that a hub has agreed to: its life, beacon, number
         self._read: dict[tuple[bytes, int], bytes] = {}
         self._kept: dict[tuple[bytes, int], bytes] = {}  # in the bridge's journal
@@ -26,6 +27,7 @@ class Counter:
     # -- printer ---------------------------------------------------------------------------------------------------
 
     def on_paper(self, job: bytes, data: bytes) -> None:
+        self._world.promise(job in self.committed, f"job {job!r} is printed before its journal says that it is sent")
         paper = self.paper.setdefault(job, bytearray())
         expected = self.jobs.get(job, b"")[len(paper) : len(paper) + len(data)]
         self._world.promise(data == expected, f"job {job!r}: wrong, missing or repeated bytes at {len(paper)}")

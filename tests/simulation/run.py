@@ -66,6 +66,8 @@ def replay(seed: int, tell: Callable[[str], None]) -> int:
     except BrokenPromise as error:
         tell(f"seed {seed} breaks a promise {error}")
         return 1
+    except BrokenPipeError:  # whoever reads the trace has seen enough
+        raise
     except Exception:
         tell(f"seed {seed} breaks down:\n{traceback.format_exc()}")
         return 1
