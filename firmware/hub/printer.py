@@ -21,6 +21,9 @@ from hublink.messages import (
 from hub import transport
 
 _ENABLE_ASB = b"\x1d\x61\x0f"  # GS a: drawer, online, error, paper
+_CLEAR = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"  # DLE DC4 8, real time: forget what is buffered or half received
+_CLEARED = b"\x37\x25"  # how the answer to it begins
+_CLEAR_MS = 100  # what comes before that answer may be cleared as well
 _PROBE = b"\x10\x04\x01"  # DLE EOT 1, real time: any printer that has power answers one byte
 _PROBE_MS = 500
 _PROBES_FOR_SILENCE = 2
@@ -52,6 +55,7 @@ class Printer:
         self._writing = False
         self._chunks = []  # of the job, taken from the link and not yet written; the link's credit bounds them
         self._queries = []  # of the bridge; they wait while a job is under way
+        self._clear_due = True  # an earlier life of the hub may have left it in the middle of a picture
         self._asb_due = False
         self._asb_attempts = 0
         self._wake = asyncio.Event()
@@ -162,7 +166,11 @@ class Printer:
     async def _feed(self, task):
         writer = asyncio.StreamWriter(self._uart, {})
         while True:
-            if self._chunks:
+            if self._clear_due:  # or it would take the next job for the rest of what it waits for
+                self._clear_due = False
+                await self._write(writer, _CLEAR)
+                await asyncio.sleep_ms(_CLEAR_MS)
+            elif self._chunks:
                 await self._write_chunk(writer, self._chunks[0])
                 self._chunks.pop(0)
                 self._uplink.grant(PRINTER)
@@ -254,11 +262,9 @@ class Printer:
 
     def _on_reply(self, reply):
         self._on_sign_of_life()
-        if self.phase == PHASE_WRITTEN and self._is_proof(reply) and self._offline():
-            # Offline it can't have printed, and it would have told that it is online: it was switched off and on.
-            self._fall_silent()
-            self._on_sign_of_life()
-        elif self.phase == PHASE_WRITTEN and self._is_proof(reply):
+        if reply.startswith(_CLEARED):
+            return
+        if self.phase == PHASE_WRITTEN and self._is_proof(reply):
             self.phase = PHASE_PROVEN
             self._reply = reply[:_REPLY_BYTES_MAX]
             self._tell_job()
@@ -285,12 +291,10 @@ class Printer:
             await asyncio.sleep_ms(_PROBE_MS)
 
     def _probe(self):
+        if self._offline():
+            return  # it has told why it is busy, and under DTR/DSR it can't be asked meanwhile
         if not self._uart.txdone():  # it is busy, so it can't be asked
             self._judge_stall()
-            return
-        if self._offline():
-            # It has told why, and need not answer meanwhile. But if it was switched off and on it has forgotten to tell.
-            self._uart.write(_ENABLE_ASB)
             return
         if self._probes_unanswered >= _PROBES_FOR_SILENCE:
             self._fall_silent()

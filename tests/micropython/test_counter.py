@@ -146,15 +146,22 @@ async def test_the_link_is_lost_and_regained_with_nothing_lost_nor_repeated(till
     assert [entry["data"] for entry in scans] == codes
 
 
-async def test_a_power_cut_is_a_new_life_and_the_job_is_said_to_be_unconfirmed(till: Till) -> None:
+async def test_a_power_cut_leaves_its_job_unconfirmed_and_the_next_ones_whole(till: Till) -> None:
+    """The printer is left in the middle of a picture, and must not take the next job for the rest of it."""
     boot_id = (await till.state())["hub"]["boot_id"]
     job_id = await till.print(receipt(4))
+    following = [await till.print(receipt(number)) for number in (41, 42)]
     await till.until(lambda job: job["state"] == "sending", f"/api/v1/jobs/{job_id}")
     await till.fault("hub_power", True)
     await till.until(lambda state: state["link"]["status"] == "down")
     await till.fault("hub_power", False)
     job = await till.final(job_id)
     assert (job["state"], job["reason"]) == ("unconfirmed", "hub_restarted")
+    assert [(await till.final(job))["state"] for job in following] == ["printed"] * 2
+    newest = [entry["n"] for entry in (await till.receipts())[-2:]]
+    paper = [await till.get(f"/virtual/receipts/{n}.bin") for n in newest]
+    assert paper[0].endswith(receipt(41))  # what the first one left on the paper may stand above it
+    assert paper[1] == receipt(42)
     hub = (await till.link_up())["hub"]
     assert hub["boot_id"] != boot_id
     assert hub["reset_cause"] == "power_on"
