@@ -264,7 +264,11 @@ class Printer:
         self._on_sign_of_life()
         if reply.startswith(_CLEARED):
             return
-        if self.phase == PHASE_WRITTEN and self._is_proof(reply):
+        if self.phase == PHASE_WRITTEN and self._is_proof(reply) and self._offline():
+            # Offline it can't have printed, and it would have told that it is online: it was switched off and on.
+            self._fall_silent()
+            self._on_sign_of_life()
+        elif self.phase == PHASE_WRITTEN and self._is_proof(reply):
             self.phase = PHASE_PROVEN
             self._reply = reply[:_REPLY_BYTES_MAX]
             self._tell_job()
@@ -291,10 +295,13 @@ class Printer:
             await asyncio.sleep_ms(_PROBE_MS)
 
     def _probe(self):
-        if self._offline():
-            return  # it has told why it is busy, and under DTR/DSR it can't be asked meanwhile
         if not self._uart.txdone():  # it is busy, so it can't be asked
             self._judge_stall()
+            return
+        if self._offline():
+            # It has told why, and need not answer meanwhile. But if it was switched off and on it has forgotten to
+            # tell.
+            self._uart.write(_ENABLE_ASB)
             return
         if self._probes_unanswered >= _PROBES_FOR_SILENCE:
             self._fall_silent()
