@@ -279,5 +279,5 @@ CASE: Any = Model.TestCase
 @pytest.mark.simulation
 class TestCounter(CASE):  # type: ignore[misc]
     settings = settings(
-        max_examples=25, stateful_step_count=30, phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
+        max_examples=15, stateful_step_count=30, phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
     )
