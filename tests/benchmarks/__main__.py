@@ -67,7 +67,8 @@ def main(arguments: Sequence[str]) -> int:
     write_json(given.out / "bench.json", groups, about, scale)
     console.print(
         f"{about['cores']} cores, {about['processor']}, Python {about['python']}; load before: "
-        f"{about['load_before']:.1f}, niceness {about['nice']}. Written: {given.out / 'bench.json'}"
+        f"{about['load_before']:.1f}, niceness {about['niceness']}"
+        f"{', real-time priority' if about['real_time'] else ''}. Written: {given.out / 'bench.json'}"
     )
     return 1 if any(group.skipped for group in groups) else 0
 

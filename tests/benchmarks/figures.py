@@ -83,7 +83,8 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "load_before": load,
-        "nice": os.nice(0) if hasattr(os, "nice") else None,
+        "niceness": os.nice(0) if hasattr(os, "nice") else None,
+        "real_time": sys.platform == "linux" and os.sched_getscheduler(0) != os.SCHED_OTHER,
     }
 
 

@@ -24,7 +24,7 @@ async def recovery(bench: Bench) -> list[Figure]:
     chance = random.Random(SEED)
     unplugged: list[float] = []
     back: dict[str, list[float]] = {"short": [], "long": [], "restarted": []}
-    rounds = bench.pick(1, 9)
+    rounds = bench.pick(1, 8)
     silences = bench.pick(0, 4)
     try:
         with bench.progress("cables pulled and put back", 3 * rounds + silences) as advance:
