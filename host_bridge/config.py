@@ -181,7 +181,7 @@ class Printer(msgspec.Struct, frozen=True, kw_only=True):
     ] = "auto"
     confirm_timeout_ms: Annotated[
         int, Meta(ge=500, le=600_000), _says("How long to wait for that proof after a job's last byte.")
-    ] = 15_000
+    ] = 30_000
     max_job_bytes: Annotated[int, Meta(ge=1024, le=16 << 20), _says("The largest job taken.")] = 16 << 20
     max_queued_jobs: Annotated[int, Meta(ge=1, le=100_000), _says("Jobs that may wait; further ones are refused.")] = (
         500

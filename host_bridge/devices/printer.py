@@ -32,7 +32,7 @@ CHUNK_BYTES = 240  # what one frame carries
 MAX_QUEUED_JOBS = 500
 MAX_QUEUED_BYTES = 64 << 20
 MAX_JOB_BYTES = 16 << 20
-CONFIRM_TIMEOUT_MS = 15_000  # a full printer buffer (4 KB of text, 40 cm of paper) takes a slow printer 8 s
+CONFIRM_TIMEOUT_MS = 30_000  # a buffer full of empty lines (4 KB) takes a printer 13 s, a slow one twice that
 JOURNAL_RETRY_MS = 1000
 PROOF_ATTEMPTS = 3
 
@@ -83,6 +83,7 @@ class PrinterService:
         self._hub_prints = True  # not so in safe mode
         self._current: Job | None = None
         self._handed_out: str | None = None  # the job of which bytes may have left
+        self._unproven: str | None = None  # the job for which no proof was asked
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -374,6 +375,7 @@ class PrinterService:
         session = self._link.session
         if self._hub_job.token != token or self._untouched():
             self._hub_job = HubJob(token, messages.PHASE_RECEIVING)
+            self._unproven = None if proof.wanted else job.job_id
             if not await self._say(session, "job_begin", token, len(data), proof.request(token)):
                 return None
         if self._hub_job.phase == messages.PHASE_RECEIVING:
@@ -422,7 +424,8 @@ class PrinterService:
                 await self._change()
                 continue
             silent_since = silent_since or loop.time()
-            left_s = silent_since + self._patience_ms() / 1000 - loop.time()
+            patience_ms = 0 if self._unproven == token.hex() else self._options.confirm_timeout_ms
+            left_s = silent_since + patience_ms / 1000 - loop.time()
             if left_s <= 0 or not await self._change(left_s):
                 return JobState.UNCONFIRMED, "no_proof"
         return None
@@ -478,10 +481,6 @@ class PrinterService:
             if proof.wanted or self._options.confirm == "none":
                 return proof
         return proof
-
-    def _patience_ms(self) -> int:
-        """How long a printer that says all is well may take to prove a job; one that is never asked, no time."""
-        return 0 if self._options.confirm == "none" else self._options.confirm_timeout_ms
 
     async def _change(self, timeout_s: float | None = None) -> bool:
         """Wait until anything about the queue, the link, the printer or the job has changed; False after the time."""
