@@ -18,6 +18,7 @@ help:  ## what can be made
 	@echo "make lint    formatting, ruff, types, and the rules of this repository"
 	@echo "make setup   only prepare .venv, for running and for development"
 	@echo "make bench   measurements"
+	@echo "make soak    SEEDS=100000 more days of the link's simulation, over all cores"
 	@echo "make lock    resolve the dependencies anew"
 	@echo "make clean   remove .venv and everything that was made"
 	@echo
@@ -38,6 +39,9 @@ flash: prepare-setup
 
 test: prepare-dev
 	@$(BIN)/python tools/timed.py "test suite" $(BIN)/python -m pytest $(ARGS)
+
+soak: prepare-dev
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),100000) $(ARGS)
 
 lint: prepare-dev
 	@$(BIN)/python tools/timed.py "formatting" $(BIN)/ruff format --check .
