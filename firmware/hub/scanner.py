@@ -16,6 +16,7 @@ RING_BYTES = 16_384
 SCAN_BYTES_MAX = 7092  # the most digits a QR code holds, and its AIM identifier
 _PART_BYTES_MAX = 231  # of a scan in one frame: 240 less the message's fixed part
 _IDLE_END_MS = 50
+_SUFFIX_WAIT_MS = 400  # of a scanner that ends its scans with a suffix silence means a stalled line, not the end
 _REPEAT_MS = 400
 _BANNER_MS = 1000  # words that a scanner says within a second of getting power are its banner
 _READ_BYTES = 256
@@ -35,6 +36,7 @@ class Scanner:
         self._on_scan = on_scan
         self._pending = bytearray()
         self._too_long = False
+        self._suffixed = False  # the last scan ended with a suffix
         self._ring = []  # [sequence, read at, flags, data], oldest first
         self._ring_bytes = 0
         self._sent = 0  # how many of the ring were sent in this session
@@ -105,8 +107,12 @@ class Scanner:
                 self._split(bytes(buffer[:count]))
             task.rest()
             if self._pending or self._too_long:
-                await asyncio.sleep_ms(_IDLE_END_MS)
+                left_ms = _SUFFIX_WAIT_MS if self._suffixed else _IDLE_END_MS
+                while left_ms > 0 and not self._uart.any():
+                    await asyncio.sleep_ms(_IDLE_END_MS)
+                    left_ms -= _IDLE_END_MS
                 if not self._uart.any():
+                    self._suffixed = False
                     self._finish()
 
     async def watch(self, task):
@@ -138,6 +144,7 @@ class Scanner:
             self._extend(data[start:] if found < 0 else data[start:found])
             if found < 0:
                 return
+            self._suffixed = True
             self._finish()
             start = found + 1
 

@@ -75,9 +75,21 @@ async def test_a_scan_that_dribbles_in_is_one() -> None:
 
 
 @in_virtual_time
+async def test_a_stalled_line_does_not_cut_a_scan_of_a_scanner_that_sends_a_suffix() -> None:
+    counter = Counter()
+    await counter.reads(b"4006381333931\r", 1)
+    for piece in (b"59012", b"34123", b"457\r"):
+        await counter.reads(piece, 0.3)
+    await counter.reads(b"without", 0.5)  # another scanner now
+    await counter.reads(b"suffix", 0.1)
+
+    assert counter.data() == [b"4006381333931", b"5901234123457", b"without", b"suffix"]
+
+
+@in_virtual_time
 async def test_several_scans_in_one_read_are_several() -> None:
     counter = Counter()
-    await counter.reads(b"1\r2\n3\r\n\r\n4\r5")
+    await counter.reads(b"1\r2\n3\r\n\r\n4\r5", 0.5)
 
     assert counter.data() == [b"1", b"2", b"3", b"4", b"5"]
 
