@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-The hub says HELLO every 500 ms until a bridge answers OPEN with the HELLO's nonce; the OPEN's session number is then in
+The hub says HELLO every 100 ms until a bridge answers OPEN with the HELLO's nonce; the OPEN's session number is then in
 every frame, and frames of any other session are dropped. Data frames carry one message each and are numbered; the
 receiver takes them in order only, acknowledges cumulatively, and asks once for each gap (NAK); the sender goes back to
 the first unacknowledged frame (go-back-N). Every channel but control has credit: how many messages the receiver will
@@ -189,7 +189,7 @@ class Link:
             return None
         due = min(
             self._left(now, self._heard_at, self.profile.down_ms),
-            self._left(now, self._sent_at, self.profile.ping_ms),
+            self._ping_left(now),
         )
         if self._ack_owed:
             due = min(due, self._left(now, self._ack_since, self.profile.ack_delay_ms))
@@ -573,9 +573,19 @@ class Link:
     def _ping_is_due(self, now):
         return (
             self._ping_now
-            or elapsed_ms(now, self._sent_at) >= self.profile.ping_ms
+            or not self._ping_left(now)
             or elapsed_ms(now, self._pinged_at) >= PINGED_MS_MAX
         )
+
+    def _ping_left(self, now):
+        """Milliseconds until a sign of life is due. A hub that misses its bridge's gives its own more often: a bridge
+        that is back has to hear the old session before it can end it."""
+        profile = self.profile
+        left = self._left(now, self._sent_at, profile.ping_ms)
+        if not self._is_hub:
+            return left
+        missed = self._left(now, self._heard_at, profile.ping_ms + profile.hello_ms)
+        return min(left, max(missed, self._left(now, self._sent_at, profile.hello_ms)))
 
     def _again(self, now):
         entry = self._flight[len(self._flight) - self._resend]

@@ -484,12 +484,16 @@ class PrinterService:
 
     async def _change(self, timeout_s: float | None = None) -> bool:
         """Wait until anything about the queue, the link, the printer or the job has changed; False after the time."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._changed.wait()
-                self._changed.clear()
-                return True
-        return False
+        if timeout_s is None:  # the usual case, once a frame: a deadline that never comes costs as much as the frame
+            await self._changed.wait()
+        else:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._changed.wait()
+            except TimeoutError:
+                return False
+        self._changed.clear()
+        return True
 
     async def _duplicate_warning(self, job: Job) -> str | None:
         """The same receipt twice within half a minute is often a retry by a till that forgot its idempotency key."""
