@@ -241,6 +241,7 @@ class Model(RuleBasedStateMachine):
             await counter.start_bridge()
         life = counter.board.life
         if life and life.hub._safe_mode:  # five quick boots: it has no devices until it has lived for a minute
+            self.may_be_lost |= set(self.codes)  # nobody read them
             await seconds(SETTLED_S)
             counter.board.start(WDT_RESET)
         await until(lambda: counter.is_up, SETTLE_S)
@@ -283,11 +284,6 @@ class Model(RuleBasedStateMachine):
             assert kick is None or kick.state != "requested", kick
 
 
-CASE: Any = Model.TestCase
-
-
 @pytest.mark.simulation
-class TestCounter(CASE):  # type: ignore[misc]
-    settings = settings(
-        max_examples=15, stateful_step_count=30, phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
-    )
+class TestCounter(Model.TestCase):  # type: ignore[misc, valid-type]
+    settings = settings(max_examples=12, stateful_step_count=25, derandomize=True, phases=(Phase.generate,))
