@@ -571,11 +571,7 @@ class Link:
         return self._ack_owed and elapsed_ms(now, self._ack_since) >= self.profile.ack_delay_ms
 
     def _ping_is_due(self, now):
-        return (
-            self._ping_now
-            or not self._ping_left(now)
-            or elapsed_ms(now, self._pinged_at) >= PINGED_MS_MAX
-        )
+        return self._ping_now or not self._ping_left(now) or elapsed_ms(now, self._pinged_at) >= PINGED_MS_MAX
 
     def _ping_left(self, now):
         """Milliseconds until a sign of life is due. A hub that misses its bridge's gives its own more often: a bridge

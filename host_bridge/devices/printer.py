@@ -8,7 +8,6 @@ know what is on paper, and the job ends `unconfirmed`; it is never sent a second
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from typing import Any, Literal
