@@ -66,7 +66,11 @@ _WORDS = tuple(
         " ? hang late reset failing "
         "link_read link_write link_time indicator drawer drawer_switch scanner scanner_sense "
         "printer_write printer_read printer_watch "
-        "receive send timer light blip switch scan sense status probe update asked"
+        "receive send timer light blip switch scan sense status probe update asked "
+        "pulse write trigger forced backup link_read2 link_write2 link_time2 backup_read backup_write backup_time "
+        "link link2 printer main boot board supervisor crash start read wait feed feeder hold pause resume flow power "
+        "clear alarm open left_open choose console usb uart tcp drawer_pulse drawer_alarm scanner_trigger "
+        "printer_feed printer_power safe_mode prompt witness"
     ).split(" ")
 )
 
