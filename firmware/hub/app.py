@@ -12,6 +12,7 @@ from hub import VERSION, board, survival, transport
 from hub.drawer import Drawer
 from hub.faults import Faults
 from hub.indicator import Indicator, open_light
+from hub.kick_pins import KickPins
 from hub.printer import Printer
 from hub.scanner import Scanner
 from hub.supervisor import Supervisor
@@ -58,7 +59,7 @@ class Hub:
         config = self._config
         add = self._supervisor.add
         if "drawer" in config and config["drawer"].get("wiring") == "gpio":
-            drawer = Drawer(config["drawer"], self._uplink, self.faults)
+            drawer = Drawer(KickPins(config["drawer"]), self._uplink, self.faults)
             add("drawer", drawer.work)
             add("drawer_switch", drawer.watch)
         if "scanner" in config:

@@ -32,7 +32,8 @@ class Till(Bench):
             wiring["switch"] = SWITCH
         self._set_level = self.board.set_level
         self.board.set_level = self._spring  # type: ignore[method-assign]
-        self.drawer = self.life.module("drawer").Drawer(wiring, self.link, self.faults)
+        self.kicker = self.life.module("kick_pins").KickPins(wiring)
+        self.drawer = self.life.module("drawer").Drawer(self.kicker, self.link, self.faults)
         self.accounts = self.run(self.drawer.work, self.drawer.watch)
 
     def _spring(self, pin: int, level: int) -> None:
@@ -358,6 +359,33 @@ def test_whatever_is_asked_the_kick_ports_limits_hold(kicks: list[Any], switch: 
             assert sorted(answered) == list(range(len(kicks)))
 
     run_in_virtual_time(main())
+
+
+@in_virtual_time
+async def test_a_kicker_that_can_not_at_this_moment_is_asked_again_until_the_deadline() -> None:
+    till = Till()
+    pulse, till.kicker.pulse = till.kicker.pulse, lambda drawer, on_ms: False
+    till.kick(1, within_ms=500)
+    assert await till.outcome(1) == EXPIRED
+    till.kick(2, within_ms=500)
+    await seconds(0.2)
+    till.kicker.pulse = pulse
+    assert await till.outcome(2) == OPENED
+    await seconds(1)
+    assert till.on_ms() == [100]
+
+
+@in_virtual_time
+async def test_a_kick_that_fails_half_way_is_answered_and_the_next_one_works() -> None:
+    till = Till()
+    pulse, till.kicker.pulse = till.kicker.pulse, lambda drawer, on_ms: 1 // 0
+    till.kick(1)
+    assert await till.outcome(1) == UNVERIFIED
+
+    till.kicker.pulse = pulse
+    till.run(till.drawer.work)  # as the supervisor does
+    till.kick(2)
+    assert await till.outcome(2) == OPENED
 
 
 @in_virtual_time

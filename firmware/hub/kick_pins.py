@@ -1,0 +1,80 @@
+"""The drawers' solenoids on the hub's own pins. Hardware ends each pulse, so a hung program can't hold the current.
+
+This is what `hub.drawer` drives; whatever else opens a drawer (a printer's kick port) has the same three names:
+`drawers`, `is_open()` and `pulse(drawer, on_ms)`.
+"""
+
+import sys
+
+import machine
+from machine import Pin
+
+_RMT_CLOCK_DIV = 80  # of 80 MHz: one unit is a microsecond
+_RMT_UNITS_MAX = 32_767
+_RMT_TAIL_UNITS = 1000
+
+
+class KickPins:
+    def __init__(self, wiring):
+        """`wiring`: the board file's `drawer` section."""
+        self.drawers = len(wiring["kick"])
+        pulser = _RmtPulser if sys.platform == "esp32" else _TimerPulser
+        self._pulser = pulser(wiring["kick"])
+        self._switch = Pin(wiring["switch"], Pin.IN, Pin.PULL_UP) if "switch" in wiring else None
+        self._closed_level = wiring.get("switch_closed_level", 1)
+
+    def is_open(self):
+        """What the switch says at this moment; None where there is no switch."""
+        return None if self._switch is None else self._switch.value() != self._closed_level
+
+    def pulse(self, drawer, on_ms):
+        """Begin a pulse for drawer 1 or 2. False: not now, ask again."""
+        self._pulser.pulse(drawer - 1, on_ms)
+        return True
+
+
+class _TimerPulser:
+    """A timer's interrupt takes the current off."""
+
+    def __init__(self, pins):
+        self._pins = [Pin(number, Pin.OUT, value=0) for number in pins]
+        self._timer = machine.Timer(-1)
+        self._energised = None
+
+    def pulse(self, index, on_ms):
+        self._energised = self._pins[index]
+        # The end is set before the beginning: nothing can go wrong in between.
+        _interrupt_once(self._timer, on_ms, self._end)
+        self._energised.value(1)
+
+    def _end(self, _timer):
+        self._energised.value(0)
+
+
+class _RmtPulser:
+    """The RMT, an ESP32's pulse generator, times the whole pulse.
+
+    A timer would not do there: its callback waits for the interpreter, and each Timer(-1) is the same hardware timer,
+    which the supervisor has (MicroPython 1.24 to 1.28, ports/esp32/machine_timer.c).
+    """
+
+    def __init__(self, pins):
+        from esp32 import RMT
+
+        self._channels = []
+        for channel, number in enumerate(pins):
+            pin = Pin(number, Pin.OUT, value=0)
+            self._channels.append(RMT(channel, pin=pin, clock_div=_RMT_CLOCK_DIV, idle_level=False))
+
+    def pulse(self, index, on_ms):
+        whole, rest = divmod(on_ms * 1000, _RMT_UNITS_MAX)
+        spans = [_RMT_UNITS_MAX] * whole + ([rest] if rest else [])
+        self._channels[index].write_pulses(spans + [_RMT_TAIL_UNITS], [1] * len(spans) + [0])
+
+
+def _interrupt_once(timer, delay_ms, callback):
+    """By a hard interrupt where the port has one: a soft one waits for other callbacks (seen: 300 ms instead of 50)."""
+    try:
+        timer.init(mode=machine.Timer.ONE_SHOT, period=delay_ms, callback=callback, hard=True)
+    except (TypeError, ValueError):  # before MicroPython 1.26
+        timer.init(mode=machine.Timer.ONE_SHOT, period=delay_ms, callback=callback)
