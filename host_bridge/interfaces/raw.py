@@ -24,7 +24,7 @@ from host_bridge.escpos import status
 from host_bridge.events import DrawerEvent, LinkEvent, Overflow, PrinterEvent
 from host_bridge.interfaces.raw_client import Client, RawLimits, reset
 from host_bridge.interfaces.raw_jobs import KickRequest
-from host_bridge.interfaces.services import Bridge, Refused
+from host_bridge.interfaces.services import Refused, ServedHub
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ STATUS_POLL_MS: Final = 1_000  # a change of status that no event announced is s
 class RawInterface:
     """The listening port. ``start``, ``stop``, ``address``, and counts in ``statistics``."""
 
-    def __init__(self, bridge: Bridge, host: str, port: int, *, limits: RawLimits | None = None) -> None:
-        self.bridge = bridge
+    def __init__(self, hub: ServedHub, host: str, port: int, *, limits: RawLimits | None = None) -> None:
+        self.hub = hub
         self.limits = limits or RawLimits()
         self.statistics: Counter[str] = Counter()
         self._host = host
@@ -88,12 +88,12 @@ class RawInterface:
 
     def printer_status(self) -> status.PrinterStatus | None:
         """What the printer says, or None while nobody can know."""
-        asb = self.bridge.printing.status_bytes()
+        asb = self.hub.printing.status_bytes()
         return None if asb is None else status.from_asb(asb)
 
     def asb(self) -> bytes:
         """The four bytes for a client: an offline printer's while nobody can know."""
-        return self.bridge.printing.status_bytes() or status.to_asb(status.UNREACHABLE)
+        return self.hub.printing.status_bytes() or status.to_asb(status.UNREACHABLE)
 
     def buffered_bytes(self) -> int:
         return sum(client.size_bytes for client in self._clients)
@@ -169,7 +169,7 @@ class RawInterface:
         loop = asyncio.get_running_loop()
         full_since: float | None = None
         while True:
-            refused = self.bridge.printing.accepting()
+            refused = self.hub.printing.accepting()
             if refused is not None:
                 await self._refuse(refused)
                 await asyncio.sleep(self.limits.poll_ms / 1000)
@@ -257,7 +257,7 @@ class RawInterface:
         self.statistics["kicks"] += 1
         try:
             async with asyncio.timeout(KICK_DEADLINE_MS / 1000):
-                kick = await self.bridge.drawers.kick(source="raw", drawer=request.drawer, on_ms=request.on_ms)
+                kick = await self.hub.drawers.kick(source="raw", drawer=request.drawer, on_ms=request.on_ms)
         except Refused as refused:
             self.warn("kick_refused", f"kick of drawer {request.drawer} refused: {refused.detail} ({refused.code})")
         except TimeoutError:
@@ -269,7 +269,7 @@ class RawInterface:
 
     async def _watch_status(self) -> None:
         """Tell the clients that asked for Automatic Status Back about each change."""
-        subscription = self.bridge.events.subscribe()
+        subscription = self.hub.events.subscribe()
         known: bytes | None = None
         try:
             while True:
@@ -281,7 +281,7 @@ class RawInterface:
                 except TimeoutError:
                     pass
                 except Overflow:
-                    subscription = self.bridge.events.subscribe()
+                    subscription = self.hub.events.subscribe()
                 asb = self.asb()
                 if asb != known:
                     known = asb

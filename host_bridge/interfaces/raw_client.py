@@ -93,7 +93,7 @@ class Client:
         self.lingering = False
         self._interface = interface
         self._limits = interface.limits
-        self._bridge = interface.bridge
+        self._hub = interface.hub
         self._socket = connection
         self._loop = asyncio.get_running_loop()
         self._collector = JobCollector()
@@ -265,7 +265,7 @@ class Client:
             raise _End("job_too_large", f"a job has at most {limits.max_job_bytes} bytes; nothing of it was printed")
         if self._interface.buffered_bytes() > limits.max_buffered_bytes:
             raise _End("buffers_full", f"all connections together may hold {limits.max_buffered_bytes} bytes")
-        refused = self._bridge.printing.accepting()
+        refused = self._hub.printing.accepting()
         if refused is not None and self._collector.has_work:
             raise _End("refused", f"{refused.detail} ({refused.code})")
 
@@ -309,7 +309,7 @@ class Client:
             raise _End("document", f"it sent {name}; nothing was printed")
         try:
             async with asyncio.timeout(self._limits.submit_ms / 1000):
-                submitted = await self._bridge.printing.submit(job.data, source="raw")
+                submitted = await self._hub.printing.submit(job.data, source="raw")
         except Refused as refused:
             raise _End("refused", f"{refused.detail} ({refused.code})") from refused
         except TimeoutError:
@@ -348,7 +348,7 @@ class Client:
     async def _final_state(self, job_id: str) -> JobState | None:
         try:
             async with asyncio.timeout(self._limits.final_ms / 1000):
-                return (await self._bridge.printing.wait_final(job_id)).state
+                return (await self._hub.printing.wait_final(job_id)).state
         except (Refused, TimeoutError) as error:
             log.warning("raw port: no end of job %s for %s: %s", job_id, self.peer, str(error) or "deadline")
             return None
@@ -395,7 +395,7 @@ class Client:
         number = n - 48 if 49 <= n <= 51 else n
         if number in _MODEL_ID:
             return bytes([_MODEL_ID[number]])
-        hub = self._bridge.state().hub
+        hub = self._hub.state().hub
         texts = {65: __version__, 66: MAKER, 67: MODEL, 68: hub.id if hub else "", 69: CHARACTERS}
         return status.identity_answer(texts.get(n, ""))
 

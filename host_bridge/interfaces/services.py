@@ -95,17 +95,6 @@ class Scans(Protocol):
         """Settle one scan. False if it is unknown, expired or settled already."""
 
 
-class Bridge(Protocol):
-    """All of it."""
-
-    printing: Printing
-    drawers: Drawers
-    scans: Scans
-    events: EventBus
-
-    def state(self) -> State: ...
-
-
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of paper that came out of the virtual printer."""
 
@@ -137,3 +126,29 @@ class VirtualCounter(Protocol):
     async def receipt_png(self, n: int) -> bytes | None: ...
 
     async def receipt_bytes(self, n: int) -> bytes | None: ...
+
+
+class ServedHub(Protocol):
+    """One hub with its devices. While it is not served, each of its services raises Refused."""
+
+    @property
+    def name(self) -> str:
+        """As in the configuration."""
+
+    @property
+    def printing(self) -> Printing: ...
+
+    @property
+    def drawers(self) -> Drawers: ...
+
+    @property
+    def scans(self) -> Scans: ...
+
+    @property
+    def events(self) -> EventBus: ...
+
+    @property
+    def virtual(self) -> VirtualCounter | None:
+        """None with a real hub."""
+
+    def state(self) -> State: ...

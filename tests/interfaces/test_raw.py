@@ -14,7 +14,7 @@ import pytest
 from host_bridge.escpos.status import READY, UNREACHABLE, PrinterStatus, from_asb, to_asb
 from host_bridge.interfaces.raw import RawInterface
 from host_bridge.interfaces.raw_client import RawLimits
-from host_bridge.interfaces.services import Bridge, Refused
+from host_bridge.interfaces.services import Refused, ServedHub
 from host_bridge.journal.records import JobState
 from tests.interfaces.fake_bridge import FakeBridge
 
@@ -38,7 +38,7 @@ async def start(bridge: FakeBridge) -> AsyncIterator[Start]:
     started: list[RawInterface] = []
 
     async def begin(limits: RawLimits = PATIENT) -> RawInterface:
-        raw = RawInterface(cast(Bridge, bridge), "127.0.0.1", 0, limits=limits)
+        raw = RawInterface(cast(ServedHub, bridge), "127.0.0.1", 0, limits=limits)
         await raw.start()
         started.append(raw)
         return raw
@@ -740,4 +740,4 @@ async def test_stopping_does_not_wait_for_paper(bridge: FakeBridge, start: Start
 async def test_a_port_in_use_is_reported_at_the_start(bridge: FakeBridge, start: Start) -> None:
     raw = await start()
     with pytest.raises(OSError, match=r"(?i)address already in use|10048"):
-        await RawInterface(cast(Bridge, bridge), *raw.address).start()
+        await RawInterface(cast(ServedHub, bridge), *raw.address).start()

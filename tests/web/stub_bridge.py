@@ -86,6 +86,8 @@ class StubBridge:
         self.printing: Printing = self
         self.drawers: Drawers = self
         self.scans: Scans = self
+        self.name = "hub"
+        self.virtual = self if virtual else None
         now = rfc3339(time.time() - 65)
         self._flags = dict.fromkeys(NAMES, False)
         self._jobs: list[Job] = []
@@ -373,7 +375,7 @@ async def main(port: int) -> None:
     from host_bridge.interfaces.http.server import HttpInterface
 
     bridge = StubBridge()
-    interface = HttpInterface(bridge, Address("127.0.0.1", port), virtual=bridge)
+    interface = HttpInterface({bridge.name: bridge}, Address("127.0.0.1", port))
     await interface.start()
     print(interface.url, flush=True)
     try:

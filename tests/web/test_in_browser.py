@@ -42,8 +42,7 @@ class Stage:
         self.interface: HttpInterface | None = None
 
     async def serve(self) -> None:
-        virtual = self.bridge if self.bridge.state_now.virtual else None
-        self.interface = HttpInterface(self.bridge, Address("127.0.0.1", self.port), virtual=virtual)
+        self.interface = HttpInterface({self.bridge.name: self.bridge}, Address("127.0.0.1", self.port))
         await self.interface.start()
         self.port = self.interface.address.port
 

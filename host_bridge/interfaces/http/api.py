@@ -11,15 +11,17 @@ from aiohttp import web
 from host_bridge.escpos.compose import ComposeError, check_stream, compose_png, compose_text
 from host_bridge.escpos.receipt import render_job
 from host_bridge.interfaces.http.body import MAX_INTEGER, idempotency_key, query_integer
-from host_bridge.interfaces.http.context import CONTEXT, Context, json_answer
+from host_bridge.interfaces.http.context import CONTEXT, Context, HubContext, asked_hub, below, json_answer
 from host_bridge.interfaces.http.problem import CATALOGUE, Problem
 from host_bridge.interfaces.http.shapes import (
     LONGEST_KICK_MS,
     Accepted,
     DrawerOpen,
     Health,
+    Hubs,
     Jobs,
     Scans,
+    hub_view,
     job_links,
     job_view,
     scan_view,
@@ -42,24 +44,32 @@ _JOB_ID = re.compile(r"[0-9a-f]{16}")
 
 
 async def healthz(request: web.Request) -> web.Response:
-    return json_answer(Health(status="ok", link=request.app[CONTEXT].bridge.state().link.status))
+    hubs = request.app[CONTEXT].hubs.values()
+    up = all(each.hub.state().link.status == "up" for each in hubs)
+    return json_answer(Health(status="ok", link="up" if up else "down"))
+
+
+async def hubs(request: web.Request) -> web.Response:
+    served = request.app[CONTEXT].hubs
+    return json_answer(Hubs(hubs=[hub_view(name, each.hub.state()) for name, each in served.items()]))
 
 
 async def state(request: web.Request) -> web.Response:
-    return json_answer(request.app[CONTEXT].bridge.state())
+    return json_answer(asked_hub(request).hub.state())
 
 
 async def print_job(request: web.Request) -> web.Response:
     """Journal a job; 202 means it survives whatever happens next."""
     context = request.app[CONTEXT]
+    hub = asked_hub(request).hub
     key = idempotency_key(request)
     content_type = request.content_type
     if content_type not in PRINT_TYPES:
         raise _unsupported(f"got {content_type}")
     body = await context.bodies.read(request, context.limits.print_body_bytes)
     data = await _compose(context, content_type, request.charset, body)
-    submitted = await context.bridge.printing.submit(data, source=SOURCE, idempotency_key=key)
-    links = job_links(submitted.job.job_id)
+    submitted = await hub.printing.submit(data, source=SOURCE, idempotency_key=key)
+    links = job_links(submitted.job.job_id, below(request))
     warning = submitted.warning or submitted.job.warning
     answer = Accepted(
         job_id=submitted.job.job_id,
@@ -74,11 +84,12 @@ async def print_job(request: web.Request) -> web.Response:
 async def jobs(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     limit = query_integer(request, "limit", default=DEFAULT_LIST_ITEMS, least=1, most=context.limits.list_items)
-    return json_answer(Jobs(jobs=[job_view(job) for job in await context.bridge.printing.jobs(limit=limit)]))
+    newest = await asked_hub(request).hub.printing.jobs(limit=limit)
+    return json_answer(Jobs(jobs=[job_view(job, below(request)) for job in newest]))
 
 
 async def job(request: web.Request) -> web.Response:
-    return json_answer(job_view(await _job(request)))
+    return json_answer(job_view(await _job(request), below(request)))
 
 
 async def job_receipt(request: web.Request) -> web.Response:
@@ -90,7 +101,7 @@ async def job_receipt(request: web.Request) -> web.Response:
         return web.Response(status=304, headers=headers)
     picture = context.pictures.get(found.sha256)
     if picture is None:
-        data = await context.bridge.printing.job_data(found.job_id)
+        data = await asked_hub(request).hub.printing.job_data(found.job_id)
         if data is None:
             detail = f"The bytes of job {found.job_id} were removed from the journal by age or size."
             raise Problem("receipt_gone", detail)
@@ -100,13 +111,14 @@ async def job_receipt(request: web.Request) -> web.Response:
 
 
 async def job_cancel(request: web.Request) -> web.Response:
-    cancelled = await request.app[CONTEXT].bridge.printing.cancel(_job_id(request))
-    return json_answer(job_view(cancelled))
+    cancelled = await asked_hub(request).hub.printing.cancel(_job_id(request))
+    return json_answer(job_view(cancelled, below(request)))
 
 
 async def drawer_open(request: web.Request) -> web.Response:
     """Open the drawer now or never; the answer says which."""
     context = request.app[CONTEXT]
+    asked = asked_hub(request)
     key = idempotency_key(request)
     wish = await context.bodies.read_json(request, DrawerOpen, default=DrawerOpen())
     asked_at = context.clock()
@@ -118,12 +130,12 @@ async def drawer_open(request: web.Request) -> web.Response:
     }
     try:
         async with asyncio.timeout((longest_ms + KICK_MARGIN_MS) / 1000):
-            kick = await context.bridge.drawers.kick(source=SOURCE, drawer=wish.drawer, idempotency_key=key, **given)
+            kick = await asked.hub.drawers.kick(source=SOURCE, drawer=wish.drawer, idempotency_key=key, **given)
     except TimeoutError:
         raise Problem(
             "service_timeout", "The bridge lost track of this kick; it is past its time and will not open the drawer."
         ) from None
-    headers = REPLAYED_HEADER if key is not None and _answered_before(context, kick, asked_at) else {}
+    headers = REPLAYED_HEADER if key is not None and _answered_before(asked, kick, asked_at) else {}
     if kick.state in (KickState.OPENED, KickState.UNVERIFIED):
         return json_answer(kick, headers=headers)
     raise _kick_failed(kick, headers)
@@ -136,7 +148,7 @@ async def scans(request: web.Request) -> web.Response:
         return await _newest_scans(request)
     after = query_integer(request, "after", default=0, least=0, most=MAX_INTEGER)
     limit = query_integer(request, "limit", default=DEFAULT_LIST_ITEMS, least=1, most=context.limits.list_items)
-    found = await context.bridge.scans.after(after, limit=limit)
+    found = await asked_hub(request).hub.scans.after(after, limit=limit)
     next_after = found[-1].sequence if found else after
     return json_answer(Scans(scans=[scan_view(scan) for scan in found], next_after=next_after))
 
@@ -146,7 +158,7 @@ async def _newest_scans(request: web.Request) -> web.Response:
     if not request.query.keys().isdisjoint(("after", "limit")):
         raise Problem("query_invalid", "newest: expected it alone, got after or limit with it.")
     newest = query_integer(request, "newest", default=1, least=1, most=context.limits.list_items)
-    found = await context.bridge.scans.newest(limit=newest)
+    found = await asked_hub(request).hub.scans.newest(limit=newest)
     next_after = found[-1].sequence if found else 0
     return json_answer(Scans(scans=[scan_view(scan) for scan in found], next_after=next_after))
 
@@ -185,7 +197,7 @@ def _unsupported(what_came: str) -> Problem:
 
 async def _job(request: web.Request) -> Job:
     job_id = _job_id(request)
-    found = await request.app[CONTEXT].bridge.printing.job(job_id)
+    found = await asked_hub(request).hub.printing.job(job_id)
     if found is None:
         raise Problem("job_unknown", f"There is no job {job_id}; old jobs are removed from the journal.")
     return found
@@ -198,10 +210,10 @@ def _job_id(request: web.Request) -> str:
     return job_id
 
 
-def _answered_before(context: Context, kick: Kick, asked_at: float) -> bool:
+def _answered_before(asked: HubContext, kick: Kick, asked_at: float) -> bool:
     """Whether an earlier request was given this kick: by this process, or (older than the request) by one before it."""
-    before = kick.kick_id in context.answered_kicks or kick.created_at < asked_at
-    context.answered_kicks.add(kick.kick_id)
+    before = kick.kick_id in asked.answered_kicks or kick.created_at < asked_at
+    asked.answered_kicks.add(kick.kick_id)
     return before
 
 

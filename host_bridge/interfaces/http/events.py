@@ -17,7 +17,7 @@ import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from host_bridge.events import Event, Overflow, ScanEvent, Subscription
-from host_bridge.interfaces.http.context import CONTEXT, Context
+from host_bridge.interfaces.http.context import CONTEXT, Context, HubContext, asked_hub
 from host_bridge.interfaces.http.problem import Problem
 from host_bridge.interfaces.http.shapes import Ack, AckAnswer, ErrorMessage, StateMessage
 
@@ -46,6 +46,7 @@ class _Finished(Exception):
 
 async def events(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
+    asked = asked_hub(request)
     observe = request.query.get("observe", "0")
     if observe not in ("0", "1"):
         raise Problem("query_invalid", f"observe: expected 0 or 1, got {observe[:50]!r}.")
@@ -59,14 +60,14 @@ async def events(request: web.Request) -> web.StreamResponse:
     if not socket.can_prepare(request):
         raise Problem(
             "upgrade_required",
-            f"{PATH} is a WebSocket: connect to ws://{request.host}{PATH}.",
+            f"{request.path} is a WebSocket: connect to ws://{request.host}{request.path}.",
             headers={"Upgrade": "websocket"},
         )
     if context.stopping:
         raise Problem("stopping", "The bridge is stopping.")
     if len(context.streams) >= limits.websockets:
         raise Problem("too_many_websockets", f"{limits.websockets} WebSockets are open. Close one, then try again.")
-    stream = EventStream(context, socket, observe=observe == "1")
+    stream = EventStream(context, asked, socket, observe=observe == "1")
     context.streams.add(stream)
     try:
         await socket.prepare(request)
@@ -79,14 +80,16 @@ async def events(request: web.Request) -> web.StreamResponse:
 class EventStream:
     """One client's WebSocket, from its first message to its close."""
 
-    def __init__(self, context: Context, socket: web.WebSocketResponse, *, observe: bool) -> None:
+    def __init__(self, context: Context, asked: HubContext, socket: web.WebSocketResponse, *, observe: bool) -> None:
         self._context = context
+        self._asked = asked
+        self._hub = asked.hub
         self._socket = socket
         self._observe = observe
         self._bad_messages = 0
 
     async def run(self) -> None:
-        subscription = self._context.bridge.events.subscribe()
+        subscription = self._hub.events.subscribe()
         reader = asyncio.ensure_future(self._read())
         writer = asyncio.ensure_future(self._write(subscription))
         try:
@@ -104,10 +107,10 @@ class EventStream:
 
     async def _write(self, subscription: Subscription) -> NoReturn:
         """State, waiting scans, then what happens."""
-        await self._send(StateMessage(state=self._context.bridge.state()))
+        await self._send(StateMessage(state=self._hub.state()))
         newest = 0
-        for scan in await self._context.bridge.scans.waiting():
-            redelivered = scan.sequence in self._context.offered
+        for scan in await self._hub.scans.waiting():
+            redelivered = scan.sequence in self._asked.offered
             await self._offer(ScanEvent.of(scan, redelivered=redelivered))
             newest = scan.sequence
         try:
@@ -138,7 +141,7 @@ class EventStream:
         if self._observe:
             await self._refuse("observer", "This connection only watches (?observe=1) and can't acknowledge scans.")
             return
-        accepted = await self._context.bridge.scans.acknowledge(ack.sequence)
+        accepted = await self._hub.scans.acknowledge(ack.sequence)
         await self._send(AckAnswer(sequence=ack.sequence, accepted=accepted))
 
     async def _refuse(self, code: str, detail: str) -> None:
@@ -152,11 +155,11 @@ class EventStream:
         read_at = datetime.fromisoformat(event.read_at).timestamp()
         if self._context.clock() - read_at < FRESH_S:
             return True
-        return any(scan.sequence == event.sequence for scan in await self._context.bridge.scans.waiting())
+        return any(scan.sequence == event.sequence for scan in await self._hub.scans.waiting())
 
     async def _offer(self, event: ScanEvent) -> None:
         if not self._observe:
-            self._context.offered.add(event.sequence)
+            self._asked.offered.add(event.sequence)
         await self._send(event)
 
     async def _send(self, message: Outgoing) -> None:

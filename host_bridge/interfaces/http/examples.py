@@ -23,6 +23,7 @@ from host_bridge.interfaces.http.shapes import (
     DrawerOpen,
     ErrorMessage,
     Health,
+    Hubs,
     Jobs,
     Light,
     ReceiptLinks,
@@ -32,6 +33,7 @@ from host_bridge.interfaces.http.shapes import (
     StateMessage,
     VirtualFault,
     VirtualScan,
+    hub_view,
     job_links,
     job_view,
 )
@@ -106,6 +108,7 @@ STATE = State(
     faults=[],
 )
 HEALTH = Health(status="ok", link="up")
+HUBS = Hubs(hubs=[hub_view("till1", STATE), hub_view("till2", STATE)])
 ACCEPTED = Accepted(job_id=JOB_ID, state="queued", links=job_links(JOB_ID))
 JOB_VIEW = job_view(JOB)
 JOBS = Jobs(jobs=[JOB_VIEW])

@@ -10,7 +10,7 @@ import msgspec
 from host_bridge import events as bus
 from host_bridge.interfaces.http import examples
 from host_bridge.interfaces.http.body import KEY_CHARACTERS, KEY_HEADER
-from host_bridge.interfaces.http.operations import OPERATIONS, TAGS, Media, Operation
+from host_bridge.interfaces.http.operations import OPERATIONS, TAGS, Media, Operation, every_operation
 from host_bridge.interfaces.http.problem import CATALOGUE, CONTENT_TYPE, ProblemBody
 from host_bridge.interfaces.http.shapes import Ack, AckAnswer, ErrorMessage, StateMessage
 from host_bridge.state import Text
@@ -38,7 +38,7 @@ def document(version: str) -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
     schema_of = dict(zip(map(repr, types), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
-    for operation in OPERATIONS:
+    for operation in every_operation():
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schema_of)
     return {
         "openapi": "3.1.0",
@@ -75,6 +75,8 @@ def _operation(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
     if operation.description is not None:
         described["description"] = operation.description.en
         described["x-description-zh"] = operation.description.zh
+    if operation.short is not None:
+        described["x-short-path"] = operation.short
     if parameters := _parameters(operation):
         described["parameters"] = parameters
     if operation.bodies:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
 
 from host_bridge.interfaces.http import api, events, examples, virtual
 from host_bridge.interfaces.http.body import MAX_INTEGER
+from host_bridge.interfaces.http.context import HUB, hub_path
 from host_bridge.interfaces.http.limits import HttpLimits
 from host_bridge.interfaces.http.shapes import (
     Accepted,
     DrawerOpen,
     Health,
+    Hubs,
     Jobs,
     JobView,
     Light,
@@ -88,6 +90,22 @@ class Operation:
     problems: tuple[str, ...] = ()
     curl: tuple[str, ...] = ()  # {base} stands for http://host:port
     websocket: bool = False
+    of_hub: bool = True  # also at /api/v1/hubs/{hub}/…, and only there if there are several hubs
+    short: str | None = None  # where the same is to be had of a bridge with one hub
+
+    def named(self) -> Operation:
+        """The same with the hub in the address."""
+        return replace(
+            self,
+            path=hub_path(self.path),
+            operation_id=f"hub_{self.operation_id}",
+            short=self.path,
+            parameters=(_HUB, *self.parameters),
+            curl=tuple(
+                line.replace(f"base}}{self.path.partition('{')[0]}", f"base}}{_example_path(self.path)}")
+                for line in self.curl
+            ),
+        )
 
     @property
     def route(self) -> str:
@@ -101,7 +119,8 @@ class Operation:
 
     @property
     def all_problems(self) -> tuple[str, ...]:
-        return (*self.problems, *(KEY_PROBLEMS if self.acts else ()), *COMMON_PROBLEMS)
+        hub = () if not self.of_hub else ("hub_not_named",) if self.short is None else ("hub_unknown",)
+        return (*self.problems, *hub, *(KEY_PROBLEMS if self.acts else ()), *COMMON_PROBLEMS)
 
 
 TAGS = {
@@ -123,6 +142,12 @@ def _list_limit() -> Parameter:
     )
 
 
+_HUB = Parameter(
+    name=HUB,
+    place="path",
+    schema={"type": "string", "examples": [examples.HUBS.hubs[0].name]},
+    text=Text("the hub's name in the configuration, or its id", "配置中的集线盒名称，或其 ID"),
+)
 # No pattern: a malformed id is answered like an unknown one, with the words for it.
 _JOB_ID = Parameter(
     name="job_id",
@@ -151,6 +176,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "只要桥接服务本身正常就返回 200，与柜台设备状况无关。",
         ),
         handler=api.healthz,
+        of_hub=False,
         answers=(
             Answer(
                 status=200,
@@ -159,6 +185,32 @@ OPERATIONS: tuple[Operation, ...] = (
             ),
         ),
         curl=("curl {base}/healthz",),
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/hubs",
+        operation_id="hubs",
+        tag="service",
+        summary=Text("The hubs that this bridge serves", "本服务管理的集线盒"),
+        description=Text(
+            "Every address that acts on a hub is there with the hub in it too: `/api/v1/print` is also "
+            "`/api/v1/hubs/{hub}/print`, and `/virtual/scan` is also `/api/v1/hubs/{hub}/virtual/scan`; `{hub}` is its "
+            "name in the configuration or its id. With one hub both do the same. With several the short address is "
+            "refused with `hub_not_named`: the bridge never guesses which drawer to open.",
+            "所有操作集线盒的地址都有带集线盒名称的形式：`/api/v1/print` 也是 `/api/v1/hubs/{hub}/print`，"
+            "`/virtual/scan` 也是 `/api/v1/hubs/{hub}/virtual/scan`；`{hub}` 为配置中的名称或其 ID。"
+            "只有一个集线盒时两者相同；有多个时，短地址会以 `hub_not_named` 拒绝：绝不猜测要打开哪个钱箱。",
+        ),
+        handler=api.hubs,
+        of_hub=False,
+        answers=(
+            Answer(
+                status=200,
+                text=Text("in the order of the configuration", "按配置中的顺序"),
+                media=Media(content_type=JSON, shape=Hubs, example=examples.HUBS),
+            ),
+        ),
+        curl=("curl {base}/api/v1/hubs",),
     ),
     Operation(
         method="GET",
@@ -583,3 +635,15 @@ OPERATIONS: tuple[Operation, ...] = (
         curl=("curl -X POST {base}/virtual/drawer/close",),
     ),
 )
+
+
+def every_operation() -> Iterator[Operation]:
+    """Those of the table, and those that name the hub."""
+    for operation in OPERATIONS:
+        yield operation
+        if operation.of_hub:
+            yield operation.named()
+
+
+def _example_path(path: str) -> str:
+    return hub_path(path.partition("{")[0]).replace(f"{{{HUB}}}", examples.HUBS.hubs[0].name)

@@ -35,6 +35,7 @@ def render(document: dict[str, Any], base: str = EXAMPLE_BASE) -> str:
         (path, method, operation)
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
+        if "x-short-path" not in operation  # one card for both addresses
     ]
     sections = []
     navigation = []

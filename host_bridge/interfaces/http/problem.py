@@ -30,6 +30,8 @@ CATALOGUE: dict[str, Kind] = {
     "host_not_allowed": Kind(403, "This host name is not allowed"),
     "origin_not_allowed": Kind(403, "This web page may not use the bridge"),
     "not_found": Kind(404, "There is nothing at this address"),
+    "hub_unknown": Kind(404, "There is no such hub"),
+    "hub_not_named": Kind(400, "The bridge serves several hubs, and the request names none"),
     "not_virtual": Kind(404, "The bridge has no virtual hub"),
     "method_not_allowed": Kind(405, "This address takes other methods"),
     "request_timeout": Kind(408, "The request took too long to arrive"),
@@ -108,6 +110,7 @@ class ProblemBody(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     kick: Kick | msgspec.UnsetType = msgspec.UNSET  # the kick that failed
     accepted: list[str] | msgspec.UnsetType = msgspec.UNSET  # the content types that can be taken
+    hubs: list[str] | msgspec.UnsetType = msgspec.UNSET  # the names of the hubs that there are
 
 
 class Problem(Exception):
@@ -122,6 +125,7 @@ class Problem(Exception):
         headers: dict[str, str] | None = None,
         kick: Kick | None = None,
         accepted: list[str] | None = None,
+        hubs: list[str] | None = None,
         close: bool = False,
     ) -> None:
         super().__init__(detail)
@@ -138,6 +142,7 @@ class Problem(Exception):
             detail=detail,
             kick=msgspec.UNSET if kick is None else kick,
             accepted=msgspec.UNSET if accepted is None else accepted,
+            hubs=msgspec.UNSET if hubs is None else hubs,
         )
 
     def response(self) -> web.Response:

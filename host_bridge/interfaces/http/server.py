@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from aiohttp import web
@@ -15,12 +15,12 @@ from host_bridge.config import Address
 from host_bridge.interfaces.http import access, events, page, problem, static
 from host_bridge.interfaces.http.body import BodyReader
 from host_bridge.interfaces.http.connection import Connection, Connections
-from host_bridge.interfaces.http.context import CONTEXT, Context
+from host_bridge.interfaces.http.context import CONTEXT, Context, HubContext
 from host_bridge.interfaces.http.limits import HttpLimits
-from host_bridge.interfaces.http.operations import OPERATIONS
+from host_bridge.interfaces.http.operations import every_operation
 from host_bridge.interfaces.http.problem import Problem
 from host_bridge.interfaces.http.workshop import PictureCache, Workshop
-from host_bridge.interfaces.services import Bridge, Refused, VirtualCounter
+from host_bridge.interfaces.services import Refused, ServedHub
 
 log = logging.getLogger(__name__)
 
@@ -29,18 +29,17 @@ DEFAULT_LISTEN = Address("127.0.0.1", 9180)
 
 
 class HttpInterface:
-    """The native API, the WebSocket, the page and the virtual counter on one port.
+    """The native API, the WebSocket, the page and the virtual counter on one port, for all hubs.
 
-    Port 0 in `listen` takes a free one. `virtual` is None with a real hub. Raises ValueError for an
-    entry of `allowed_hosts` or `allowed_origins` that can't be meant.
+    Port 0 in `listen` takes a free one. Raises ValueError for an entry of `allowed_hosts` or `allowed_origins` that
+    can't be meant.
     """
 
     def __init__(
         self,
-        bridge: Bridge,
+        hubs: Mapping[str, ServedHub],
         listen: Address = DEFAULT_LISTEN,
         *,
-        virtual: VirtualCounter | None = None,
         web_dir: Path | None = WEB_DIR,
         limits: HttpLimits | None = None,
         allowed_hosts: Iterable[str] = (),
@@ -50,8 +49,7 @@ class HttpInterface:
         self._listen = listen
         self._web_dir = web_dir
         self._limits = limits or HttpLimits()
-        self._bridge = bridge
-        self._virtual = virtual
+        self._hubs = hubs
         self._clock = clock
         self._access = access.Access(
             listen_host=listen.host, allowed_hosts=allowed_hosts, allowed_origins=allowed_origins
@@ -78,8 +76,7 @@ class HttpInterface:
         if self._server is not None:
             raise RuntimeError("the HTTP interface is started already")
         self._context = Context(
-            bridge=self._bridge,
-            virtual=self._virtual,
+            hubs={name: HubContext(hub=hub) for name, hub in self._hubs.items()},
             limits=self._limits,
             clock=self._clock,
             bodies=BodyReader(self._limits),
@@ -135,7 +132,7 @@ class HttpInterface:
         app = web.Application(middlewares=[answer_problems, access.middleware(self._access)])
         app[CONTEXT] = context
         app.on_response_prepare.extend((rewrite_foreign_error, access.add_headers))
-        for operation in OPERATIONS:
+        for operation in every_operation():
             methods = ("GET", "HEAD") if operation.method == "GET" and not operation.websocket else (operation.method,)
             for method in methods:
                 app.router.add_route(method, operation.route, operation.handler, expect_handler=continue_expected)
@@ -151,7 +148,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     context = request.app[CONTEXT]
     if isinstance(request.protocol, Connection):
         request.protocol.request_arrived()
-    deadline_s = None if request.path == events.PATH else context.limits.request_deadline_ms / 1000
+    deadline_s = None if request.match_info.handler is events.events else context.limits.request_deadline_ms / 1000
     try:
         async with asyncio.timeout(deadline_s):
             return await handler(request)

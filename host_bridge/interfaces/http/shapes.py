@@ -10,17 +10,33 @@ import msgspec
 from host_bridge.interfaces.http.body import MAX_INTEGER
 from host_bridge.interfaces.services import Receipt
 from host_bridge.journal.records import Job, Scan, ScanState
-from host_bridge.state import State
+from host_bridge.state import FaultState, State
 
 LONGEST_KICK_MS = 30_000  # nobody waits at a drawer for longer
 SCAN_CHARACTERS = 4_096  # more than any symbology holds (QR code 40-L: 2953 bytes)
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """The service works. Whether the counter does is in the state."""
+    """The service works. Whether the counter does is in the state. `link`: up if that of every hub is."""
 
     status: Literal["ok"]
     link: Literal["up", "down"]
+
+
+class HubView(msgspec.Struct, frozen=True, kw_only=True):
+    """One hub in a word: whether its counter can sell, and what is worst there."""
+
+    name: str  # in the configuration, and in addresses
+    id: str | None  # the hub's own; None until it was met
+    status: Literal["ready", "warning", "fault"]  # fault: this counter can't sell
+    link: Literal["up", "down"]
+    virtual: bool
+    worst_fault: FaultState | None
+    href: str  # its state
+
+
+class Hubs(msgspec.Struct, frozen=True, kw_only=True):
+    hubs: list[HubView]
 
 
 class JobLinks(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,19 +160,33 @@ def rfc3339(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
-def job_links(job_id: str) -> JobLinks:
-    path = f"/api/v1/jobs/{job_id}"
+def hub_view(name: str, state: State) -> HubView:
+    severities = {fault.severity for fault in state.faults}
+    broken = state.link.status != "up" or "error" in severities
+    return HubView(
+        name=name,
+        id=None if state.hub is None else state.hub.id,
+        status="fault" if broken else "warning" if "warning" in severities else "ready",
+        link=state.link.status,
+        virtual=state.virtual,
+        worst_fault=state.faults[0] if state.faults else None,
+        href=f"/api/v1/hubs/{name}/state",
+    )
+
+
+def job_links(job_id: str, base: str = "/api/v1") -> JobLinks:
+    path = f"{base}/jobs/{job_id}"
     return JobLinks(self=path, receipt=f"{path}/receipt.png", cancel=f"{path}/cancel")
 
 
-def job_view(job: Job) -> JobView:
+def job_view(job: Job, base: str = "/api/v1") -> JobView:
     fields = {name: getattr(job, name) for name in job.__struct_fields__}
-    return JobView(**fields, links=job_links(job.job_id))
+    return JobView(**fields, links=job_links(job.job_id, base))
 
 
-def receipt_view(receipt: Receipt) -> ReceiptView:
+def receipt_view(receipt: Receipt, base: str = "") -> ReceiptView:
     fields = {name: getattr(receipt, name) for name in receipt.__struct_fields__}
-    path = f"/virtual/receipts/{receipt.n}"
+    path = f"{base}/virtual/receipts/{receipt.n}"
     return ReceiptView(**fields, links=ReceiptLinks(png=f"{path}.png", bin=f"{path}.bin"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from host_bridge.interfaces.http.body import MAX_INTEGER, query_integer
-from host_bridge.interfaces.http.context import CONTEXT, json_answer
+from host_bridge.interfaces.http.context import CONTEXT, asked_hub, below, json_answer
 from host_bridge.interfaces.http.problem import Problem
 from host_bridge.interfaces.http.shapes import Light, VirtualFault, VirtualScan, receipt_view
 from host_bridge.interfaces.services import VirtualCounter
@@ -26,7 +26,8 @@ async def light(request: web.Request) -> web.Response:
 
 
 async def receipts(request: web.Request) -> web.Response:
-    return json_answer([receipt_view(receipt) for receipt in await _counter(request).receipts()])
+    base = below(request, "")
+    return json_answer([receipt_view(receipt, base) for receipt in await _counter(request).receipts()])
 
 
 async def receipt_png(request: web.Request) -> web.Response:
@@ -64,7 +65,7 @@ async def close_drawer(request: web.Request) -> web.Response:
 
 
 def _counter(request: web.Request) -> VirtualCounter:
-    counter = request.app[CONTEXT].virtual
+    counter = asked_hub(request).hub.virtual
     if counter is None:
         raise Problem(
             "not_virtual", "This bridge serves a real hub. The virtual counter is there after: counterhub run --virtual"

@@ -12,7 +12,7 @@ import pytest
 
 from host_bridge.escpos.status import READY, PrinterStatus
 from host_bridge.interfaces.raw import RawInterface
-from host_bridge.interfaces.services import Bridge
+from host_bridge.interfaces.services import ServedHub
 from tests.interfaces.fake_bridge import FakeBridge
 from tests.live_bridge import LiveBridge
 
@@ -111,7 +111,7 @@ async def _eventually(condition: Callable[[], Awaitable[bool]]) -> None:
 @pytest.fixture
 async def port_counter() -> AsyncIterator[Counter]:
     bridge = FakeBridge()
-    raw = RawInterface(cast(Bridge, bridge), "127.0.0.1", 0)
+    raw = RawInterface(cast(ServedHub, bridge), "127.0.0.1", 0)
     await raw.start()
     yield PortCounter(bridge, raw)
     await raw.stop()

@@ -16,7 +16,7 @@ from host_bridge.config import Address
 from host_bridge.events import EventBus, ScanEvent, ScanSettledEvent
 from host_bridge.interfaces.http import HttpInterface, HttpLimits
 from host_bridge.interfaces.http.examples import STATE
-from host_bridge.interfaces.services import Bridge, Receipt, Refused, Submitted
+from host_bridge.interfaces.services import Receipt, Refused, ServedHub, Submitted
 from host_bridge.journal.records import Job, JobState, Kick, KickState, Scan, ScanState
 from host_bridge.state import LinkState, State
 
@@ -205,8 +205,10 @@ class FakeScans:
         return True
 
 
-class FakeBridge:
-    def __init__(self, clock: FakeClock) -> None:
+class FakeHub:
+    def __init__(self, clock: FakeClock, name: str = "hub", virtual: FakeCounter | None = None) -> None:
+        self.name = name
+        self.virtual = virtual
         self.clock = clock
         self.events = EventBus()
         self.printing = FakePrinting(clock)
@@ -222,9 +224,8 @@ class FakeBridge:
         return msgspec.structs.replace(STATE, link=link)
 
 
-def fake_bridge() -> Bridge:
-    # A protocol's attributes may be assigned to, so a type checker wants exactly their types.
-    return cast(Bridge, FakeBridge(FakeClock()))
+def fake_hubs() -> dict[str, ServedHub]:
+    return {"hub": cast(ServedHub, FakeHub(FakeClock()))}
 
 
 class FakeCounter:
@@ -265,7 +266,7 @@ class FakeCounter:
 class Running:
     """The interface under test with its fakes and a client."""
 
-    def __init__(self, interface: HttpInterface, bridge: FakeBridge, counter: FakeCounter | None) -> None:
+    def __init__(self, interface: HttpInterface, bridge: FakeHub, counter: FakeCounter | None) -> None:
         self.interface = interface
         self.bridge = bridge
         self.counter = counter
@@ -315,13 +316,12 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
     async def begin(*, virtual: bool = True, web_dir: Path | None = None, **options: Any) -> Running:
         clock = FakeClock()
-        bridge = FakeBridge(clock)
         counter = FakeCounter() if virtual else None
+        bridge = FakeHub(clock, virtual=counter)
         limits = options.pop("limits", {})
         interface = HttpInterface(
-            cast(Bridge, bridge),
+            {bridge.name: cast(ServedHub, bridge)},
             options.pop("listen", Address("127.0.0.1", 0)),
-            virtual=counter,
             web_dir=web_dir,
             limits=HttpLimits(**{"stop_deadline_ms": 200, **limits}),
             clock=clock,

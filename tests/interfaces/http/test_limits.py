@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from host_bridge.config import Address
 from host_bridge.interfaces.http import HttpInterface, HttpLimits
-from tests.interfaces.http.conftest import Running, Start, fake_bridge
+from tests.interfaces.http.conftest import Running, Start, fake_hubs
 from tests.interfaces.http.test_api import RAW, TEXT, problem
 
 POST_PRINT = b"POST /api/v1/print HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nConnection: close\r\n"
@@ -152,7 +152,7 @@ async def test_a_broken_chunk_is_a_problem(server: Running) -> None:
 def test_any_bytes_leave_the_service_working(data: bytes) -> None:
     async def attempt() -> None:
         interface = HttpInterface(
-            fake_bridge(),
+            fake_hubs(),
             Address("127.0.0.1", 0),
             web_dir=None,
             limits=HttpLimits(header_deadline_ms=20, stop_deadline_ms=100),
@@ -310,14 +310,14 @@ async def test_every_wrong_method_is_a_problem_that_names_the_right_ones(server:
 
 
 async def test_a_port_in_use_is_named(server: Running) -> None:
-    other = HttpInterface(fake_bridge(), server.interface.address, web_dir=None)
+    other = HttpInterface(fake_hubs(), server.interface.address, web_dir=None)
     with pytest.raises(OSError, match=rf"{server.port}.*another bridge"):
         await other.start()
     await other.stop()
 
 
 async def test_stopping_twice_or_before_starting_is_harmless() -> None:
-    interface = HttpInterface(fake_bridge(), Address("127.0.0.1", 0), web_dir=None)
+    interface = HttpInterface(fake_hubs(), Address("127.0.0.1", 0), web_dir=None)
     await interface.stop()
     with pytest.raises(RuntimeError):
         _ = interface.address

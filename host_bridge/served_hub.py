@@ -1,0 +1,253 @@
+"""One hub that the bridge serves: its journal, its link, its devices and its raw printer port.
+
+A served hub depends on no other one: each has a journal file, faults and events of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tomllib
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from host_bridge import __version__
+from host_bridge.config import Address, Config, Hub
+from host_bridge.devices.hub import HubDevices
+from host_bridge.devices.printer import PrinterOptions
+from host_bridge.events import EventBus, FaultEvent, LinkEvent, Overflow
+from host_bridge.hub.reconnect import HubLink, HubLinkOptions, Recovery
+from host_bridge.interfaces.raw import RawInterface
+from host_bridge.interfaces.raw_client import RawLimits
+from host_bridge.interfaces.services import Drawers, Printing, Scans, VirtualCounter
+from host_bridge.journal import Journal, JournalError
+from host_bridge.state import State
+from host_bridge.virtual.drills import DrillHub
+from host_bridge.virtual.options import Options
+from host_bridge.watch.faults import FaultBoard
+
+log = logging.getLogger(__name__)
+
+JOURNAL_FILE = "journal.sqlite3"
+PRUNE_EVERY_S = 3600
+ROOM_EVERY_S = 1.0
+DTR_RTS_AT_ATTEMPT = 3
+
+
+class ServiceDied(Exception):
+    """A part of the service ended that never ends: it can't go on as if nothing were."""
+
+
+class ServedHub:
+    """Implements `services.ServedHub`."""
+
+    def __init__(self, name: str, hub: Hub, config: Config, *, state_path: Path, raw: Address | None) -> None:
+        """`state_path`: the folder of its journal. `raw`: where tills print raw, None for nowhere."""
+        self.name = name
+        self.events = EventBus()
+        self._hub = hub
+        self._config = config
+        self._state_path = state_path
+        self._raw_address = raw
+        self._raw: RawInterface | None = None
+        self._faults = FaultBoard(self.events)
+        self._virtual: DrillHub | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        # What is started is stopped in the opposite order, in which no promise breaks: tills, devices, link, journal.
+        self._stops = AsyncExitStack()
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the journal, start to look for the hub, then let tills print.
+
+        Raises OSError (address), JournalError or VirtualHubError; nothing is left running then.
+        """
+        try:
+            self._journal = await Journal.open(self._state_path / JOURNAL_FILE, self._config.journal)
+            self._stops.push_async_callback(self._journal.close)
+            await self._start_link(await self._find_port())
+            self._tasks = [
+                asyncio.create_task(self._record_faults(), name="record faults"),
+                asyncio.create_task(self._watch_room(), name="watch room"),
+                asyncio.create_task(self._prune(), name="prune"),
+            ]
+            self._stops.push_async_callback(self._stop_tasks)
+            await self._start_raw()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def run(self) -> None:
+        """Wait for ever; raises ServiceDied if a part ends."""
+        running = [*self._tasks, *self._devices.tasks()]
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        task = done.pop()
+        raise ServiceDied(f"{task.get_name()} ended") from (None if task.cancelled() else task.exception())
+
+    async def stop(self) -> None:
+        """Stop what runs; jobs and scans that are not settled stay in the journal for the next start."""
+        await self._stops.aclose()
+
+    # -- services.ServedHub --------------------------------------------------------------------------------------
+
+    @property
+    def printing(self) -> Printing:
+        return self._devices.printing
+
+    @property
+    def drawers(self) -> Drawers:
+        return self._devices.drawers
+
+    @property
+    def scans(self) -> Scans:
+        return self._devices.scans
+
+    @property
+    def virtual(self) -> VirtualCounter | None:
+        return self._virtual
+
+    def state(self) -> State:
+        return State(
+            version=__version__,
+            time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            virtual=self._virtual is not None,
+            link=self._link.state(),
+            hub=self._devices.hub(),
+            devices=self._devices.devices(),
+            indicator=self._devices.indicator.state(),
+            faults=self._faults.active(),
+        )
+
+    @property
+    def raw_address(self) -> str | None:
+        """HOST:PORT at which tills print raw."""
+        if self._raw is None:
+            return None
+        host, port = self._raw.address
+        return f"{host}:{port}"
+
+    # -- parts ---------------------------------------------------------------------------------------------------
+
+    async def _find_port(self) -> str:
+        """The configured port, or that of a virtual hub started for it."""
+        virtual = self._config.virtual
+        if not virtual.enabled:
+            return self._hub.port
+        self._virtual = DrillHub(on_event=self.events.publish)
+        options = Options(
+            engine=virtual.engine,
+            link_baud=virtual.baud_rate,
+            printer_baud=virtual.printer_baud_rate,
+            printer_speed_mm_per_s=virtual.print_speed_mm_per_s,
+        )
+        board = _virtual_board()
+        board["printer"]["baud_rate"] = options.printer_baud
+        await self._virtual.start(self._state_path, board=board, options=options)
+        self._stops.push_async_callback(self._virtual.stop)
+        return self._virtual.port
+
+    async def _start_link(self, port: str) -> None:
+        config = self._config
+        self._link = HubLink(
+            port, options=_link_options(self._hub), publish=self._on_link_event, keep_trace=self._keep_trace
+        )
+        self._devices = HubDevices(
+            self._link,
+            self._journal,
+            self.events,
+            self._faults,
+            printer=_printer_options(config),
+            expire_ms=config.scanner.expire_ms,
+            kick_on_ms=config.drawer.on_ms,
+            kick_time_to_live_ms=config.drawer.time_to_live_ms,
+        )
+        if self._virtual:
+            self._virtual.kick = lambda: self.drawers.kick(source="drill")
+        self._stops.push_async_callback(self._devices.settle)
+        self._stops.push_async_callback(self._link.stop)
+        await self._devices.start()
+        self._stops.push_async_callback(self._devices.stop)
+        self._link.start()
+
+    async def _start_raw(self) -> None:
+        if self._raw_address is None:
+            return
+        config = self._config
+        limits = RawLimits(
+            max_connections=config.raw.max_clients,
+            idle_flush_ms=config.raw.idle_flush_ms,
+            max_job_bytes=config.printer.max_job_bytes,
+        )
+        raw = RawInterface(self, self._raw_address.host, self._raw_address.port, limits=limits)
+        await raw.start()
+        self._stops.push_async_callback(raw.stop)
+        self._raw = raw
+
+    async def _stop_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+
+    def _on_link_event(self, event: LinkEvent) -> None:
+        self.events.publish(event)
+        self._devices.on_link_event(event)
+
+    def _keep_trace(self, reason: str, frames: list[tuple[object, ...]]) -> None:
+        self._devices.keep_trace(reason, frames)
+
+    async def _record_faults(self) -> None:
+        """Keep in the journal when each fault came and went."""
+        while True:
+            subscription = self.events.subscribe()
+            try:
+                async for event in subscription:
+                    if isinstance(event, FaultEvent):
+                        await self._keep("fault" if event.active else "fault_cleared", event.fault.code)
+            except Overflow:
+                log.warning("faults came faster than the journal could keep them")
+
+    async def _keep(self, kind: str, code: str) -> None:
+        try:
+            await self._journal.add_event(kind, {"code": code})
+        except JournalError as error:
+            log.warning("an event was not kept: %s", error)
+
+    async def _watch_room(self) -> None:
+        """A full disk is a fault that the LED shows as well."""
+        while True:
+            full = self._journal.accepting() is not None
+            if full != ("journal_full" in self._faults.codes("bridge")):
+                self._devices.indicator.want(self._faults.report_bridge("journal_full", full))
+            await asyncio.sleep(ROOM_EVERY_S)
+
+    async def _prune(self) -> None:
+        while True:
+            try:
+                await self._journal.prune()
+            except JournalError as error:
+                log.error("the journal could not be pruned: %s", error)
+            await asyncio.sleep(PRUNE_EVERY_S)
+
+
+def _link_options(hub: Hub) -> HubLinkOptions:
+    pulse_at = DTR_RTS_AT_ATTEMPT if "dtr_rts" in hub.recover else None
+    return HubLinkOptions(baud=hub.baud_rate, recovery=Recovery(pulse_at=pulse_at))
+
+
+def _printer_options(config: Config) -> PrinterOptions:
+    printer = config.printer
+    return PrinterOptions(
+        confirm=printer.confirm,
+        confirm_timeout_ms=printer.confirm_timeout_ms,
+        max_job_bytes=printer.max_job_bytes,
+        max_queued_jobs=printer.max_queued_jobs,
+        max_queued_bytes=printer.max_queued_bytes,
+    )
+
+
+def _virtual_board() -> dict[str, Any]:
+    return tomllib.loads(files("board_configs").joinpath("virtual.toml").read_text(encoding="utf-8"))
