@@ -59,7 +59,8 @@ class Hub:
         config = self._config
         add = self._supervisor.add
         if "drawer" in config and config["drawer"].get("wiring") == "gpio":
-            drawer = Drawer(KickPins(config["drawer"]), self._uplink, self.faults)
+            left_open_ms = config["drawer"].get("left_open_ms")
+            drawer = Drawer(KickPins(config["drawer"]), self._uplink, self.faults, left_open_ms)
             add("drawer", drawer.work)
             add("drawer_switch", drawer.watch)
         if "scanner" in config:

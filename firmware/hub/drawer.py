@@ -7,11 +7,13 @@ time. They hold here, whatever is asked and whatever gives the pulse (see kick_p
 import asyncio
 import time
 
+from hub.drawer_alarms import LOOK_MS, DrawerAlarms
+
 ON_MS_MIN, ON_MS_MAX = 10, 510
 _REST_PER_ON = 4  # on / (on + off) <= 0.2
 _REST_MS_MAX = ON_MS_MAX * (1 + _REST_PER_ON)
 _VERIFY_MS = 400  # a spring drawer is open within 100 ms
-_SWITCH_MS = 50
+_LEFT_OPEN_MS = 30_000
 _ASK_AGAIN_MS = 25  # of what can't give the pulse at this moment
 _REMEMBERED_KICKS = 16
 _OPENED, _UNVERIFIED, _STUCK, _EXPIRED, _REPEATED, _DUTY, _INVALID = range(7)
@@ -19,8 +21,11 @@ _UNKNOWN, _CLOSED, _OPEN = range(3)
 
 
 class Drawer:
-    def __init__(self, kicker, uplink, faults):
-        """`kicker` gives the pulses and reads the switch: kick_pins.KickPins, or something with the same names."""
+    def __init__(self, kicker, uplink, faults, left_open_ms=None):
+        """`kicker` gives the pulses and reads the switch: kick_pins.KickPins, or something with the same names.
+
+        `left_open_ms`: open for longer is a fault; 0: never.
+        """
         self._kicker = kicker
         self._uplink = uplink
         self._faults = faults
@@ -29,18 +34,23 @@ class Drawer:
         self._request = None  # ([kick, ...], drawer, on_ms, deadline_ms)
         self._wake = asyncio.Event()
         self._told = None
+        limit_ms = _LEFT_OPEN_MS if left_open_ms is None else left_open_ms
+        self._alarms = DrawerAlarms(faults, limit_ms, kicker.is_open())
+        self._open_drawer = None  # the one that the switch proved open: two drawers share one
         uplink.on("kick", self._on_kick)
         uplink.attach(self)
 
     def state(self):
-        is_open = self._kicker.is_open()
-        return _UNKNOWN if is_open is None else _OPEN if is_open else _CLOSED
+        return self._state_of(self._kicker.is_open())
+
+    def _state_of(self, is_open):
+        return _UNKNOWN if is_open is None or self._alarms.flutters else _OPEN if is_open else _CLOSED
 
     # -- the link ------------------------------------------------------------------------------------------------
 
     def link_up(self):
         self._told = None
-        self._tell_state()
+        self._tell_state(self.state())
 
     def link_down(self):
         self._request = None  # nobody waits for it any more: it must not happen late
@@ -99,16 +109,19 @@ class Drawer:
 
     async def _open(self, task, request):
         """A pulse, and where the switch stays closed one more, if there is time."""
-        on_ms = request[2]
+        _, drawer, on_ms, _ = request
+        self._alarms.acknowledge()
         for attempt in range(2):
-            if self.state() == _OPEN:
+            before = self.state()
+            if before == _OPEN and (self._kicker.drawers == 1 or self._open_drawer == drawer):
                 return _OPENED
             if not await self._pulse(task, request):
                 return _STUCK if attempt else _EXPIRED
-            if self.state() == _UNKNOWN:
+            if before != _CLOSED:  # no switch, or one that the other drawer holds open
                 await asyncio.sleep_ms(on_ms)
                 return _UNVERIFIED
             if await self._opens_within(_VERIFY_MS):
+                self._open_drawer = drawer
                 return _OPENED
         return _STUCK
 
@@ -125,36 +138,44 @@ class Drawer:
             given = self._kicker.pulse(drawer, on_ms)
             if given:
                 self._rest_until = time.ticks_add(time.ticks_ms(), on_ms * (1 + _REST_PER_ON))
+                self._alarms.pulsed()
             task.rest()
             if given:
                 return True
             await asyncio.sleep_ms(_ASK_AGAIN_MS)
 
     async def _opens_within(self, span_ms):
-        for _ in range(span_ms // _SWITCH_MS * 2):
-            await asyncio.sleep_ms(_SWITCH_MS // 2)
-            if self.state() == _OPEN:
+        """Open twice in a row: the lock's blow shakes the switch."""
+        seen = 0
+        for _ in range(span_ms // LOOK_MS * 2):
+            await asyncio.sleep_ms(LOOK_MS // 2)
+            seen = seen + 1 if self.state() == _OPEN else 0
+            if seen == 2:
                 return True
         return False
 
     # -- the switch ----------------------------------------------------------------------------------------------
 
     async def watch(self, task):
-        """Task: tell the drawer's state when the switch has settled."""
-        before = None
+        """Task: tell the drawer's state when the switch has settled, and raise the alarms."""
         while True:
             task.work("switch")
-            state = self.state()
-            if state == before and state != self._told:
-                self._tell_state()
-                if state == _OPEN:
-                    self._faults.set("drawer_stuck", False)
-            before = state
+            is_open = self._kicker.is_open()
+            self._alarms.look(is_open)
+            if self._alarms.settled:
+                self._on_settled(self._state_of(is_open))
             task.rest()
-            await asyncio.sleep_ms(_SWITCH_MS)
+            await asyncio.sleep_ms(LOOK_MS)
 
-    def _tell_state(self):
-        state = self.state()
+    def _on_settled(self, state):
+        if state == _CLOSED:
+            self._open_drawer = None
+        elif state == _OPEN:
+            self._faults.set("drawer_stuck", False)
+        if state != self._told:
+            self._tell_state(state)
+
+    def _tell_state(self, state):
         if self._uplink.send("drawer", state):
             self._told = state
 

@@ -24,6 +24,9 @@ class Faults:
         for listener in self._listeners:
             listener()
 
+    def is_active(self, code):
+        return NUMBER_OF[code] in self.active
+
     def numbers(self):
         """The active faults as the link carries them."""
         return bytes(sorted(self.active))

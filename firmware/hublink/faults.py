@@ -18,11 +18,15 @@ FAULTS = (
     (8, "scans_waiting", "scanner", WARNING, 6),
     (9, "drawer_left_open", "drawer", NOTICE, 7),
     (10, "scanner_garbled", "scanner", WARNING, 8),
+    (11, "drawer_forced_open", "drawer", WARNING, 5),
+    (12, "drawer_switch", "drawer", WARNING, 4),
+    (13, "scanner_restarted", "scanner", WARNING, 3),
     # These want a technician.
     (20, "printer_error", "printer", ERROR, 8),
     (21, "safe_mode", "hub", ERROR, 9),
     (22, "task_failed", "hub", WARNING, 9),
     (23, "board_file", "hub", ERROR, 10),
+    (24, "indicator", "hub", WARNING, 10),
     # What the bridge finds out and tells the hub.
     (40, "journal_full", "bridge", ERROR, 11),
     # The link itself: the bridge's side of it, never sent; the hub shows "waiting".

@@ -22,6 +22,8 @@ DICTIONARY = (
     (0x12, "drawer", "<B", "state"),  # hub: see DRAWER_STATES
     (0x20, "scan", "<IIB*", "sequence age_ms flags data"),  # hub: SCAN_ bits; data as the scanner sent it
     (0x21, "scan_taken", "<I", "sequence"),  # bridge: it and all before it are in the journal
+    (0x22, "scanner_enable", "<BI", "enabled for_ms"),  # bridge: 0 switches it off, for so long at most
+    (0x23, "scanner", "<BB", "state can_switch"),  # hub: see SCANNER_STATES; whether it can switch the scanner off
     (0x30, "shown", "<BB", "pattern fault"),  # hub: what the LED shows now, see PATTERNS
     (0x31, "show", "*", "numbers"),  # bridge: faults it knows of, for the LED; replaces what it said before
     (0x40, "job_begin", "<8sI*", "job total_bytes proof"),  # bridge: `proof` will ask the printer if it is on paper
@@ -36,6 +38,7 @@ DICTIONARY = (
 
 KICK_OUTCOMES = ("opened", "unverified", "drawer_stuck", "expired", "repeated", "duty", "invalid")
 DRAWER_STATES = ("unknown", "closed", "open")
+SCANNER_STATES = ("reading", "off", "held")  # held: the ring is nearly full
 SCAN_HAS_SYMBOLOGY, SCAN_REPEAT, SCAN_CONTINUES = 1, 2, 4
 PATTERNS = ("off", "ready", "waiting", "fault", "safe_mode", "starting")
 JOB_PHASES = ("none", "receiving", "ended", "written", "proven", "aborted")

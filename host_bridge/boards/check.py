@@ -73,6 +73,8 @@ def uses(board: Board) -> list[Use]:
             found += _uart_uses(key, port.uart, port.tx, port.rx, getattr(port, "cts", None))
     if board.scanner and board.scanner.sense is not None:
         found.append(Use("scanner.sense", board.scanner.sense, "in_pulled"))
+    if board.scanner and board.scanner.trigger_pin is not None:
+        found.append(Use("scanner.trigger_pin", board.scanner.trigger_pin, "out"))
     if board.drawer:
         found += [Use(f"drawer.kick[{n}]", pin, "out") for n, pin in enumerate(board.drawer.kick or ())]
         if board.drawer.switch is not None:
@@ -112,6 +114,7 @@ class _Checker:
         for use in self._uses:
             yield from self._pin(use)
         yield from self._clashes()
+        yield from self._scanner()
         yield from self._drawer()
         yield from self._indicator()
         yield from self._pull_downs()
@@ -359,6 +362,26 @@ class _Checker:
                 )
             else:
                 first[use.gpio] = use
+
+    def _scanner(self) -> Iterator[Finding]:
+        scanner: Scanner | None = self._board.scanner
+        if scanner is None:
+            return
+        if scanner.trigger == "pin" and scanner.trigger_pin is None:
+            yield self._finding(
+                "scanner.trigger_pin",
+                ('trigger = "pin" needs the pin of the trigger line', 'trigger = "pin" 时必须填写触发线引脚'),
+                pins=self._chip.outputs(),
+            )
+        elif scanner.trigger != "pin" and scanner.trigger_pin is not None:
+            yield self._finding(
+                "scanner.trigger_pin",
+                (
+                    f'with trigger = "{scanner.trigger}" no pin is driven',
+                    f'trigger = "{scanner.trigger}" 时不使用引脚',
+                ),
+                ('Leave it out, or write trigger = "pin".', '请删除该项，或写 trigger = "pin"。'),
+            )
 
     def _drawer(self) -> Iterator[Finding]:
         drawer: Drawer | None = self._board.drawer

@@ -51,12 +51,18 @@ class Printer(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Scanner(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The UART of the barcode scanner."""
+    """The UART of the barcode scanner, and how it is kept from reading."""
 
     uart: UartNumber
     tx: Pin
     rx: Pin
     sense: Pin | None = None  # high: plugged in
+    # none: it reads when it likes; pin: by its trigger line; serial_syn: by SYN T CR and SYN U CR (Honeywell,
+    # Datalogic, set to serial trigger mode); gm65: by the command of GM65 modules, set to command mode.
+    trigger: Literal["none", "pin", "serial_syn", "gm65"] = "none"
+    trigger_pin: Pin | None = None  # where trigger is "pin"
+    trigger_on_level: Level = 0  # the level that lets it read
+    banner: Annotated[str, Meta(min_length=3, max_length=40)] | None = None  # how its greeting at power-on begins
     baud_rate: BaudRate
     rx_buffer_bytes: BufferBytes | None = None
     tx_buffer_bytes: BufferBytes | None = None
@@ -69,6 +75,7 @@ class Drawer(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kick: Annotated[list[Pin], Meta(min_length=1, max_length=2)] | None = None  # drawers 1 and 2; high: current flows
     switch: Pin | None = None
     switch_closed_level: Level = 1
+    left_open_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 30_000  # open for longer is a fault; 0: never
 
 
 class Indicator(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):

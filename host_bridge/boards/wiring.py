@@ -212,6 +212,10 @@ class _Planner:
         ]
         if port.sense is not None:
             wires.append(self._wire("scanner.sense", port.sense, ("plugged in", "插入检测"), "3.3 V ↩", "white"))
+        if port.trigger_pin is not None:
+            wires.append(
+                self._wire("scanner.trigger_pin", port.trigger_pin, ("trigger line", "触发线"), "TRIG", "orange")
+            )
         if is_ttl:
             return self._module("scanner", _SCANNER, None, wires, [("5V", "5V", "", False), ("GND", "GND", "", False)])
         supplies: list[tuple[str, Rail, str, bool]] = [

@@ -38,6 +38,8 @@ FAULTS: Final = (
     "cover_open",
     "cutter",
     "drawer_stuck",
+    "drawer_forced",
+    "drawer_switch",
     "scanner_unplugged",
     "link_noise",
     "link_silent",
@@ -98,7 +100,8 @@ class Counter:
         self._printer_uart = self.uarts[wiring.PRINTER.uart]
         scanner_uart = self.uarts[wiring.SCANNER.uart]
         self.led = Led(clock, (wiring.LED_RED, wiring.LED_GREEN, wiring.LED_BLUE), self._light)
-        self.drawers = {1: Drawer(clock, self._drawer_switch), 2: Drawer(clock, lambda closed: None)}
+        self._switches = {1: True, 2: True}
+        self.drawers = {number: Drawer(clock, self._switch_of(number)) for number in self._switches}
         self.scanner = VirtualScanner(
             scanner_uart.to_chip.push,
             lambda: scanner_uart.to_chip.queued_bytes,
@@ -157,6 +160,13 @@ class Counter:
         elif fault == "drawer_stuck":
             for drawer in self.drawers.values():
                 drawer.stuck = active
+        elif fault == "drawer_forced":
+            if active:
+                self.drawers[1].open_with_key()
+            else:
+                self.drawers[1].close()
+        elif fault == "drawer_switch":
+            self.drawers[1].set_fluttering(active)
         elif fault == "scanner_unplugged":
             self.scanner.set_plugged(not active)
             if active:
@@ -168,6 +178,9 @@ class Counter:
 
     def close_drawer(self, drawer: int = 1) -> None:
         self.drawers[drawer].close()
+        if drawer == 1 and self._faults["drawer_forced"]:
+            self._faults["drawer_forced"] = False
+            self._publish({"event": "virtual_fault", "fault": "drawer_forced", "active": False})
 
     def set_button(self, pressed: bool) -> None:
         """The safe-mode button, held until told otherwise."""
@@ -415,6 +428,15 @@ class Counter:
 
     def _receipt_out(self, n: int) -> None:
         self._publish({"event": "receipt", "n": n})
+
+    def _switch_of(self, drawer: int) -> Callable[[bool], None]:
+        """Two drawers on one cable share its switch line: it is closed while both are."""
+
+        def changed(closed: bool) -> None:
+            self._switches[drawer] = closed
+            self._drawer_switch(all(self._switches.values()))
+
+        return changed
 
     def _drawer_switch(self, closed: bool) -> None:
         """The switch is in the same cable as the solenoid: hub or printer see it, not both. High is closed."""

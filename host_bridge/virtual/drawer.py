@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from host_bridge.virtual.line import Clock, Handle
 
 LOCK_RELEASES_MS: Final = 30
 SPRING_MS: Final = 20  # from the lock's release until the switch changes
+FLUTTER_MS: Final = (7, 31, 13, 53, 23)  # between two changes of a switch with a loose contact, again and again
 ON_LIMIT_MS: Final = 510  # kick port: at most so long (Epson's drawer kick specification)
 PULSES_KEPT: Final = 200
 OVERLOAD_GRACE_MS: Final = 250  # a report of "off" may be so late before the current counts as still on
@@ -32,6 +34,7 @@ class Drawer:
         self._lock_timer: Handle | None = None
         self._heat_timer: Handle | None = None
         self._spring_timer: Handle | None = None
+        self._flutter_timer: Handle | None = None
 
     @property
     def energised(self) -> bool:
@@ -77,6 +80,26 @@ class Drawer:
         if not self.closed:
             self.closed = True
             self._changed(True)
+
+    def open_with_key(self) -> None:
+        """No current, no lock: somebody has the key, or a crowbar."""
+        if self.closed:
+            self.closed = False
+            self._changed(False)
+
+    def set_fluttering(self, active: bool) -> None:
+        """The switch's contact is loose: it says open and closed in turn."""
+        if self._flutter_timer is not None:
+            self._flutter_timer.cancel()
+            self._flutter_timer = None
+        if active:
+            self._flutter(not self.closed, itertools.cycle(FLUTTER_MS))
+        else:
+            self._changed(self.closed)
+
+    def _flutter(self, closed: bool, pauses_ms: Iterator[int]) -> None:
+        self._changed(closed)
+        self._flutter_timer = self._after(next(pauses_ms), lambda: self._flutter(not closed, pauses_ms))
 
     def _release(self) -> None:
         if self.stuck or not self.closed or self._spring_timer is not None:

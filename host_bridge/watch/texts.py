@@ -100,6 +100,50 @@ FAULT_TEXTS: dict[str, FaultText] = {
         ("The drawer has been open for a long time.", "钱箱已打开较长时间。"),
         ("Close the drawer.", "请关闭钱箱。"),
     ),
+    "drawer_forced_open": _fault(
+        ("Cash drawer was opened without the till", "钱箱未经收银机而被打开"),
+        (
+            "It was opened with the key or by force: nobody asked the till to open it.",
+            "钱箱被钥匙或外力打开，收银机没有发出开箱指令。",
+        ),
+        (
+            "If you opened it with the key, close it: that is all. If not, look after the cash and call the manager.",
+            "若是您用钥匙打开的，关上即可；若不是，请看好现金并通知店长。",
+        ),
+    ),
+    "drawer_switch": _fault(
+        ("Cash drawer's switch flutters", "钱箱开关信号抖动"),
+        (
+            "The switch says open and closed many times a second: a loose contact, a bad plug or cable.",
+            "开关在一秒内多次报告打开与关闭：触点、插头或线缆松动。",
+        ),
+        (
+            "Push the drawer's plug in. It still opens, but nobody can tell whether it did; call the technician.",
+            "请插紧钱箱插头。钱箱仍可打开，但无法确认是否已打开；请联系技术人员。",
+        ),
+    ),
+    "scanner_restarted": _fault(
+        ("Barcode scanner lost its power for a moment", "扫码枪曾瞬间断电"),
+        (
+            "It greeted as it does when it is switched on: its plug or its cable is loose.",
+            "扫码枪发出了开机问候：插头或线缆松动。",
+        ),
+        (
+            "Push the scanner's plug in and scan the last article again.",
+            "请插紧扫码枪插头，并重新扫描最后一件商品。",
+        ),
+    ),
+    "indicator": _fault(
+        ("Hub's status light does not work", "集线盒指示灯不可用"),
+        (
+            "The board file names a pin for the light that this board does not have, or no light at all was found.",
+            "板卡配置为指示灯指定了不存在的引脚，或找不到指示灯。",
+        ),
+        (
+            "Go on selling: everything else works. The technician corrects [indicator] in the board file.",
+            "可继续收银，其他功能正常；请技术人员更正板卡配置中的 [indicator]。",
+        ),
+    ),
     "safe_mode": _fault(
         ("Hub is in safe mode", "集线盒处于安全模式"),
         ("Its program failed five times in a row.", "集线盒程序连续五次启动失败。"),

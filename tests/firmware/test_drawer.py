@@ -22,18 +22,27 @@ DAY_MS = 86_400_000
 class Till(Bench):
     """A drawer on the bench. It springs open `opens_after_s` after the current comes, unless `opens` is False."""
 
-    def __init__(self, *, switch: bool = True, opens: bool = True, ticks_offset: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        switch: bool = True,
+        opens: bool = True,
+        ticks_offset: int = 0,
+        drawers: int = 2,
+        closed: bool = True,
+        **alarms: int,
+    ) -> None:
         super().__init__(ticks_offset=ticks_offset)
         self.opens = opens
         self.opens_after_s = 0.03
-        self.board.levels[SWITCH] = 1
-        wiring: dict[str, Any] = {"kick": [KICK_1, KICK_2]}
+        self.board.levels[SWITCH] = int(closed)
+        wiring: dict[str, Any] = {"kick": [KICK_1, KICK_2][:drawers]}
         if switch:
             wiring["switch"] = SWITCH
         self._set_level = self.board.set_level
         self.board.set_level = self._spring  # type: ignore[method-assign]
         self.kicker = self.life.module("kick_pins").KickPins(wiring)
-        self.drawer = self.life.module("drawer").Drawer(self.kicker, self.link, self.faults)
+        self.drawer = self.life.module("drawer").Drawer(self.kicker, self.link, self.faults, **alarms)
         self.accounts = self.run(self.drawer.work, self.drawer.watch)
 
     def _spring(self, pin: int, level: int) -> None:
@@ -218,12 +227,24 @@ async def test_without_a_switch_the_pulse_is_given_and_said_to_be_unverified() -
 
 @in_virtual_time
 async def test_an_open_drawer_needs_no_pulse() -> None:
-    till = Till()
+    till = Till(drawers=1)
     till.board.set_level(SWITCH, 0)
     till.kick(1)
 
     assert await till.outcome(1) == OPENED
     assert till.on_ms() == []
+
+
+@in_virtual_time
+async def test_the_other_drawer_opens_although_the_shared_switch_says_open_already() -> None:
+    till = Till()
+    till.kick(1, drawer=1)
+    assert await till.outcome(1) == OPENED
+    till.kick(2, drawer=1)
+    assert await till.outcome(2) == OPENED
+    till.kick(3, drawer=2)
+    assert await till.outcome(3) == UNVERIFIED
+    assert (till.on_ms(KICK_1), till.on_ms(KICK_2)) == ([100], [100])
 
 
 @in_virtual_time
@@ -286,6 +307,146 @@ async def test_a_state_that_could_not_be_told_is_told_later() -> None:
     till.link.up()
 
     assert till.link.heard("drawer")[-1] == (OPEN,)
+
+
+# -- alarms ------------------------------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_a_drawer_opened_with_the_key_is_named_and_forgotten_once_it_is_shut() -> None:
+    till = Till()
+    await seconds(1)
+    till.board.set_level(SWITCH, 0)
+    await until(lambda: till.fault_codes == {"drawer_forced_open"}, deadline_s=0.2)
+    await seconds(20)
+    assert till.fault_codes == {"drawer_forced_open"}
+    till.close()
+    await until(lambda: till.fault_codes == set(), deadline_s=0.2)
+
+
+@in_virtual_time
+async def test_one_that_is_shut_at_once_is_still_named_for_ten_seconds() -> None:
+    till = Till()
+    await seconds(1)
+    till.board.set_level(SWITCH, 0)
+    await seconds(0.3)
+    till.close()
+    await seconds(9)
+    assert till.fault_codes == {"drawer_forced_open"}
+    await seconds(2)
+    assert till.fault_codes == set()
+
+
+@in_virtual_time
+async def test_whoever_kicks_is_at_the_till_and_knows() -> None:
+    till = Till(drawers=1)
+    await seconds(1)
+    till.board.set_level(SWITCH, 0)
+    await until(lambda: till.fault_codes == {"drawer_forced_open"})
+    till.kick(1)
+    assert await till.outcome(1) == OPENED
+    assert till.fault_codes == set()
+
+
+@in_virtual_time
+async def test_what_a_kick_opens_is_not_forced_however_slowly_it_rolls_out() -> None:
+    till = Till()
+    till.opens_after_s = 0.39
+    till.kick(1, on_ms=100)
+    await seconds(5)
+    assert till.fault_codes == set()
+    till.close()
+    await seconds(1)
+    till.board.set_level(SWITCH, 0)
+    await until(lambda: till.fault_codes == {"drawer_forced_open"})
+
+
+@in_virtual_time
+async def test_a_drawer_that_stands_open_when_the_hub_starts_was_forced_by_nobody() -> None:
+    till = Till(closed=False)
+    await seconds(5)
+    assert till.fault_codes == set()
+
+
+@in_virtual_time
+async def test_a_stuck_drawer_opened_with_the_key_is_not_forced() -> None:
+    till = Till(opens=False)
+    till.kick(1)
+    assert await till.outcome(1) == STUCK
+    await seconds(10)
+    till.board.set_level(SWITCH, 0)
+    await seconds(1)
+    assert till.fault_codes == set()
+
+
+@pytest.mark.parametrize(("left_open_ms", "after_s"), [(None, 30), (5000, 5), (600_000, 600)])
+def test_a_drawer_left_open_is_named_in_time_until_it_is_shut(left_open_ms: int | None, after_s: int) -> None:
+    async def main() -> None:
+        till = Till() if left_open_ms is None else Till(left_open_ms=left_open_ms)
+        till.kick(1)
+        assert await till.outcome(1) == OPENED
+        await seconds(after_s - 0.2)
+        assert till.fault_codes == set()
+        await seconds(0.4)
+        assert till.fault_codes == {"drawer_left_open"}
+        till.board.ticks_offset += 7 * DAY_MS  # over the holidays
+        await seconds(1)
+        assert till.fault_codes == {"drawer_left_open"}
+        till.close()
+        await until(lambda: till.fault_codes == set(), deadline_s=0.2)
+
+    run_in_virtual_time(main())
+
+
+@in_virtual_time
+async def test_where_the_board_file_says_so_a_drawer_may_stay_open() -> None:
+    till = Till(left_open_ms=0)
+    till.kick(1)
+    assert await till.outcome(1) == OPENED
+    await seconds(3600)
+    assert till.fault_codes == set()
+
+
+@pytest.mark.parametrize("period_s", [0.004, 0.017, 0.051, 0.11])
+def test_a_switch_that_flutters_is_named_and_not_believed_until_it_is_quiet(period_s: float) -> None:
+    async def main() -> None:
+        till = Till(opens=False)
+        await seconds(1)
+        fluttering = asyncio.create_task(flutter(till, period_s))
+        await until(lambda: till.fault_codes == {"drawer_switch"}, deadline_s=3)
+        await seconds(10)
+        assert till.fault_codes == {"drawer_switch"}
+        assert till.link.heard("drawer")[-1] == (UNKNOWN,)
+        till.kick(1)
+        assert await till.outcome(1) == UNVERIFIED
+        said = len(till.link.said)
+        await seconds(10)
+        assert len(till.link.said) == said  # and it floods nobody
+
+        fluttering.cancel()
+        till.close()
+        await until(lambda: till.fault_codes == set(), deadline_s=3)
+        await until(lambda: till.link.heard("drawer")[-1] == (CLOSED,))
+
+    run_in_virtual_time(main())
+
+
+async def flutter(till: Till, period_s: float) -> None:
+    while True:
+        till.board.set_level(SWITCH, till.board.random.randrange(2))
+        await seconds(period_s)
+
+
+@in_virtual_time
+async def test_a_clerk_who_opens_and_shuts_all_day_is_no_flutter() -> None:
+    till = Till()
+    for number in range(40):
+        till.kick(number, on_ms=50)
+        assert await till.outcome(number) == OPENED
+        await seconds(0.6)
+        till.close()
+        await seconds(0.4)
+    assert till.fault_codes == set()
 
 
 @pytest.mark.parametrize("days", [1, 6, 7, 10, 12, 13])
@@ -381,6 +542,9 @@ async def test_a_kick_that_fails_half_way_is_answered_and_the_next_one_works() -
     pulse, till.kicker.pulse = till.kicker.pulse, lambda drawer, on_ms: 1 // 0
     till.kick(1)
     assert await till.outcome(1) == UNVERIFIED
+    assert till.accounts[0].task
+    with pytest.raises(ZeroDivisionError):
+        await till.accounts[0].task
 
     till.kicker.pulse = pulse
     till.run(till.drawer.work)  # as the supervisor does

@@ -51,6 +51,34 @@ async def test_it_is_named_in_time_with_a_remedy_and_clears(till: Till, fault: s
     )
 
 
+async def test_a_drawer_opened_with_the_key_is_named_until_somebody_is_at_the_till(till: Till) -> None:
+    await till.until(lambda state: state["devices"]["drawer"]["status"] == "closed")
+    await till.fault("drawer_forced", True)
+    pattern = "fault:drawer_forced_open"
+    await till.until(lambda state: named(state, "drawer_forced_open", pattern), deadline_s=NAMED_WITHIN_S)
+    assert (await till.state())["devices"]["drawer"]["status"] == "open"
+    await till.fault("drawer_forced", False)
+    await till.until(lambda state: state["devices"]["drawer"]["status"] == "closed")
+    assert named(await till.state(), "drawer_forced_open", pattern)  # also once it is shut: for ten seconds
+
+    status, kick = await till.post("/api/v1/drawer/open")
+    assert (status, kick["state"]) == (200, "opened")
+    await till.until(lambda state: not state["faults"], deadline_s=CLEARED_WITHIN_S)
+
+
+async def test_a_switch_that_flutters_is_named_and_the_drawer_still_opens(till: Till) -> None:
+    await till.until(lambda state: state["devices"]["drawer"]["status"] == "closed")
+    await till.fault("drawer_switch", True)
+    await till.until(lambda state: named(state, "drawer_switch", "fault:drawer_switch"), deadline_s=NAMED_WITHIN_S + 1)
+    status, kick = await till.post("/api/v1/drawer/open")
+    assert (status, kick["state"]) == (200, "unverified")
+    await till.fault("drawer_switch", False)
+    await till.until(
+        lambda state: not state["faults"] and state["devices"]["drawer"]["status"] == "open",
+        deadline_s=CLEARED_WITHIN_S,
+    )
+
+
 async def test_of_several_faults_the_worst_shows_and_the_others_follow(till: Till) -> None:
     await till.fault("paper_near_end", True)
     await till.until(lambda state: state["indicator"]["pattern"] == "fault:paper_near_end")

@@ -183,6 +183,8 @@ def message_vectors() -> dict[str, Any]:
         "drawer": [(2,)],
         "scan": [(1, 0, 1, b"]E04006381333931"), (0xFFFFFFFF, 12, 4, b"x" * 231)],
         "scan_taken": [(1,)],
+        "scanner_enable": [(0, 300_000), (1, 0)],
+        "scanner": [(2, 1)],
         "shown": [(3, 1)],
         "show": [(b"\x28",)],
         "job_begin": [(JOB, 40_000, bytes.fromhex("1d28480600303037373838"))],
@@ -363,6 +365,7 @@ def dictionary_table() -> str:
     tables = (
         ("kick outcomes", messages.KICK_OUTCOMES),
         ("drawer states", messages.DRAWER_STATES),
+        ("scanner states", messages.SCANNER_STATES),
         ("patterns", messages.PATTERNS),
         ("job phases", messages.JOB_PHASES),
         ("abort reasons", messages.ABORT_REASONS),

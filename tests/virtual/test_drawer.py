@@ -91,3 +91,20 @@ def test_a_kick_timed_by_the_printer_opens_it_too(counter: Counter) -> None:
     counter.drawer.kick(100)
     counter.clock.advance(1)
     assert counter.switch == [False] and counter.drawer.pulses[0][1] == pytest.approx(100)
+
+
+def test_the_key_opens_it_without_current_and_counts_as_no_kick(counter: Counter) -> None:
+    counter.drawer.stuck = True
+    counter.drawer.open_with_key()
+    counter.drawer.open_with_key()
+    assert counter.switch == [False] and counter.drawer.opened == 0 and not counter.drawer.pulses
+
+
+def test_a_loose_contact_says_both_in_turn_and_the_truth_again_when_it_is_mended(counter: Counter) -> None:
+    counter.drawer.set_fluttering(True)
+    counter.clock.advance(1)
+    assert counter.switch.count(True) > 10 and counter.switch.count(False) > 10
+    counter.drawer.set_fluttering(False)
+    told = len(counter.switch)
+    counter.clock.advance(1)
+    assert counter.switch[-1] is True and len(counter.switch) == told
