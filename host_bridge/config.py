@@ -9,7 +9,6 @@ import difflib
 import ipaddress
 import re
 import sys
-import tomllib
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -21,25 +20,20 @@ import platformdirs
 from msgspec import Meta
 
 from host_bridge.journal.limits import JournalLimits
+from host_bridge.toml_document import NO_FILE, ConfigError, Document, read_text
 
-MAX_FILE_BYTES = 256 << 10
-NO_FILE = "the command line"  # where a wrong value came from that is in no file
+MAX_HUBS = 32
+ONLY_HUB = "hub"  # the name of the one hub of [hub]
+MAX_PORT = 65535
 
 _HOST_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+_HUB_ID = re.compile("[0-9A-Fa-f]{16}")
+# A hub's name is a folder and a part of addresses; it is shorter than an id, so that the two can't be mixed up.
+_HUB_NAME = re.compile("[a-z][a-z0-9-]{0,14}")
+_HUB_NAME_WORDS = "a letter, then letters, digits or -, all lower case, 15 at most"
+_NOT_ON_WINDOWS = re.compile("con|prn|aux|nul|com[0-9]|lpt[0-9]")
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
-
-
-class ConfigError(Exception):
-    """A setting can't be used. Says where, what was expected, what came, and what may have been meant."""
-
-    def __init__(self, source: str, line: int | None, problem: str, hint: str | None = None) -> None:
-        where = source if line is None else f"{source}, line {line}"
-        super().__init__(f"{where}: {problem}" + (f" ({hint})" if hint else ""))
-        self.source = source
-        self.line = line
-        self.problem = problem
-        self.hint = hint
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -89,6 +83,10 @@ def _once_error(values: tuple[str, ...]) -> str | None:
     return None if len(set(values)) == len(values) else "the same step stands there twice"
 
 
+def _hub_id_error(value: str | None) -> str | None:
+    return None if value is None or _HUB_ID.fullmatch(value) else f"got {value!r}"
+
+
 def _empty_error(value: str | None) -> str | None:
     return "it is empty" if value is not None and not value.strip() else None
 
@@ -103,12 +101,26 @@ class _Expected(msgspec.Struct, frozen=True):
 _LISTEN = _Expected("HOST:PORT, for example 127.0.0.1:9180 or [::1]:9180; port 0 takes a free one", _address_error)
 
 
+_OPTIONAL_LISTEN = _Expected(_LISTEN.words, lambda value: None if value is None else _address_error(value))
+
+
 def _says(description: str, expected: _Expected | None = None) -> Meta:
     return Meta(description=description, extra=None if expected is None else {"expected": expected})
 
 
+_HUB_ID_WORDS = _Expected("16 hex digits, as `counterhub status` shows them", _hub_id_error)
+
+
 class Hub(msgspec.Struct, frozen=True, kw_only=True):
     """The hub and the way to it."""
+
+    id: Annotated[
+        str | None,
+        _says(
+            "The hub's own id: no other one is served, whatever is plugged in. Left out: whichever it is.",
+            _HUB_ID_WORDS,
+        ),
+    ] = None
 
     port: Annotated[
         str,
@@ -126,6 +138,24 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
             _Expected('a list of "reopen", "dtr_rts", each at most once', _once_error),
         ),
     ] = ("reopen",)
+
+
+class NamedHub(Hub, frozen=True, kw_only=True):
+    """One of several hubs."""
+
+    raw_listen: Annotated[
+        str | None,
+        _says("Where tills print raw on this hub's receipt printer. Left out: nowhere.", _OPTIONAL_LISTEN),
+    ] = None
+
+
+class HubPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one hub of the configuration is served."""
+
+    name: str
+    hub: Hub
+    state_path: Path  # the folder of its journal
+    raw: Address | None
 
 
 class Http(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,6 +258,14 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
     """The virtual hub: the real firmware with simulated peripherals."""
 
     enabled: Annotated[bool, _says("Use it in place of a real hub.")] = False
+    hubs: Annotated[
+        int,
+        Meta(ge=1, le=MAX_HUBS),
+        _says(
+            "How many, named hub1, hub2, …; the first prints raw at `raw.listen`, the next ones at the ports that "
+            "follow. With `[hubs.NAME]` tables: one for each of them."
+        ),
+    ] = 1
     engine: Annotated[
         Literal["cpython", "micropython"],
         _says("What runs the firmware: this Python, or MicroPython as WebAssembly, which `make setup` installs."),
@@ -260,6 +298,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     hub: Hub = Hub()
+    hubs: dict[str, NamedHub] = {}
     http: Http = Http()
     raw: Raw = Raw()
     printer: Printer = Printer()
@@ -276,13 +315,47 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         # What was played with must never come out of a real printer later.
         return default_state_dir() / "virtual" if self.virtual.enabled else default_state_dir()
 
+    @property
+    def several(self) -> bool:
+        """Whether hubs have names: even one of [hubs.NAME] does."""
+        return bool(self.hubs) or (self.virtual.enabled and self.virtual.hubs > 1)
+
+    def places(self) -> list[HubPlace]:
+        """The hubs to serve, one at least."""
+        raw = self.raw.address if self.raw.enabled else None
+        if not self.several:
+            return [HubPlace(name=ONLY_HUB, hub=self.hub, state_path=self.state_path, raw=raw)]
+        hubs = self.hubs or self._virtual_hubs(raw)
+        return [
+            HubPlace(
+                name=name,
+                hub=hub,
+                state_path=self.state_path / "hubs" / name,
+                raw=Address.parse(hub.raw_listen) if hub.raw_listen and self.raw.enabled else None,
+            )
+            for name, hub in hubs.items()
+        ]
+
+    def _virtual_hubs(self, raw: Address | None) -> dict[str, NamedHub]:
+        hubs = {}
+        for number in range(self.virtual.hubs):
+            listen = None
+            if raw is not None:
+                listen = str(Address(raw.host, raw.port + number if raw.port else 0))
+            hubs[f"hub{number + 1}"] = NamedHub(raw_listen=listen)
+        return hubs
+
 
 def load(path: Path | None, overrides: Mapping[str, object] | None = None) -> Config:
     """Read the file, if any; `overrides` ("http.listen": ...) win over it. Raises ConfigError."""
-    document = _Document("", NO_FILE) if path is None else _Document(_read(path), str(path))
+    document = Document("", NO_FILE) if path is None else Document(read_text(path), str(path))
     sections: dict[str, dict[str, Any]] = {}
     top: dict[str, Any] = {}
+    hubs: dict[str, NamedHub] = {}
     for section, table in document.values.items():
+        if section == "hubs":
+            hubs = _named_hubs(table, document)
+            continue
         field = _field(Config, section, (section,), document)
         if not _is_section(field):
             top[section] = _value(field, table, (section,), document)
@@ -297,8 +370,10 @@ def load(path: Path | None, overrides: Mapping[str, object] | None = None) -> Co
         _override(name, value, top, sections)
     defaults = Config()
     built = {name: type(getattr(defaults, name))(**values) for name, values in sections.items()}
-    config = Config(**top, **built)
+    config = Config(**top, **built, hubs=hubs)
     _check_together(config, document)
+    if config.several:
+        _check_hubs(config, {name: set(values) for name, values in sections.items()}, document)
     return config
 
 
@@ -306,8 +381,12 @@ def describe() -> str:
     """All keys as Markdown: docs/configuration.md."""
     parts = [_INTRODUCTION]
     fields = msgspec.structs.fields(Config)
-    parts.append(_table("", [field for field in fields if not _is_section(field)]))
+    parts.append(_table("", [field for field in fields if not _is_section(field) and field.name != "hubs"]))
     for field in fields:
+        if field.name == "hubs":
+            parts.append(_SEVERAL)
+            own = [inner for inner in msgspec.structs.fields(NamedHub) if inner.name not in Hub.__struct_fields__]
+            parts.append(_table(field.name, own))
         if _is_section(field):
             purpose = (field.type.__doc__ or "").strip().splitlines()[0]
             parts.append(f"## `[{field.name}]`\n\n{purpose}\n")
@@ -336,86 +415,55 @@ Flags of the command line win over the file.
 """
 
 
-class _Document:
-    """A TOML text that can tell on which line something stands."""
+_SEVERAL = f"""\
+## `[hubs.NAME]`
 
-    def __init__(self, text: str, source: str) -> None:
-        self.source = source
-        self._lines = text.split("\n")
-        try:
-            self.values: dict[str, Any] = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise self._syntax_error(error) from error
+Several hubs on one machine, {MAX_HUBS} at most: a table each, in place of `[hub]`. NAME is {_HUB_NAME_WORDS}.
+Each has a journal of its own in the folder `hubs/NAME` of `state_dir`, and its receipt printer an address of its own:
 
-    def error(self, path: Sequence[str], problem: str, hint: str | None = None) -> ConfigError:
-        return ConfigError(self.source, self.line(path), problem, hint)
+```toml
+[hubs.till-1]
+id = "e66141041b5c2f27"        # `counterhub status` and `counterhub ports --ask` show it
+raw_listen = "127.0.0.1:9100"
 
-    def line(self, path: Sequence[str]) -> int | None:
-        """The line on which the key or section begins, whatever the notation: asked of the parser itself.
+[hubs.till-2]
+port = "/dev/serial/by-path/platform-fd500000.pcie-pci-0000:01:00.0-usb-0:1.2:1.0"
+raw_listen = "127.0.0.1:9101"
+```
 
-        The shortest readable beginning of the text that holds the key ends where its value ends.
-        """
-        if not self._holds(self.values, path):
-            return None
-        low, high = 0, len(self._lines)
-        while low < high:
-            middle = (low + high) // 2
-            end, values = self._readable_from(middle)
-            if self._holds(values, path):
-                high = middle
-            else:
-                low = end + 1
-        start = low
-        while start > 1 and self._parse(start - 1) is None:
-            start -= 1  # the value spans lines
-        return start
-
-    def _readable_from(self, count: int) -> tuple[int, dict[str, Any]]:
-        while (values := self._parse(count)) is None:
-            count += 1
-        return count, values
-
-    def _parse(self, count: int) -> dict[str, Any] | None:
-        try:
-            return tomllib.loads("\n".join(self._lines[:count]))
-        except tomllib.TOMLDecodeError:
-            return None
-
-    @staticmethod
-    def _holds(values: Any, path: Sequence[str]) -> bool:
-        for name in path:
-            if not isinstance(values, dict) or name not in values:
-                return False
-            values = values[name]
-        return True
-
-    def _syntax_error(self, error: tomllib.TOMLDecodeError) -> ConfigError:
-        message = str(error)
-        match = re.search(r"\(at line (\d+), column \d+\)", message)
-        line = int(match[1]) if match else len(self._lines)
-        hint = None
-        if "\\" in self._lines[line - 1] and '"' in self._lines[line - 1]:
-            hint = "a backslash needs single quotes around the value: 'C:\\path'"
-        return ConfigError(self.source, line, f"not TOML: {message}", hint)
+The keys of `[hub]`, and with `port = "auto"` the `id` is needed: which hub is which till's must never depend on the
+order in which cables were plugged in. All other sections count for every hub; `raw.listen` is not used.
+"""
 
 
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(str(path), None, f"can't be read: {error.strerror or error}") from error
-    if len(raw) > MAX_FILE_BYTES:
-        raise ConfigError(str(path), None, f"larger than {MAX_FILE_BYTES} bytes: is it a configuration?")
-    try:
-        return raw.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError(str(path), line, "not UTF-8: save the file as UTF-8") from error
+def _named_hubs(tables: object, document: Document) -> dict[str, NamedHub]:
+    if not isinstance(tables, dict):
+        raise document.error(("hubs",), f"hubs holds a table for each hub: expected [hubs.NAME], got {_words(tables)}")
+    hubs = {}
+    for name, table in tables.items():
+        path = ("hubs", name)
+        if not isinstance(table, dict):
+            hint = (
+                "one hub has [hub]; of several each has a table with its name"
+                if name in Hub.__struct_fields__
+                else None
+            )
+            raise document.error(path, f"expected a table [hubs.NAME], got hubs.{name} = {_words(table)}", hint)
+        if not _HUB_NAME.fullmatch(name) or _NOT_ON_WINDOWS.fullmatch(name):
+            taken = "; this one is a device on Windows" if _NOT_ON_WINDOWS.fullmatch(name) else ""
+            raise document.error(path, f"a hub's name is {_HUB_NAME_WORDS}; got {name[:40]!r}{taken}")
+        values = {
+            key: _value(_field(NamedHub, key, (*path, key), document), value, (*path, key), document)
+            for key, value in table.items()
+        }
+        hubs[name] = NamedHub(**values)
+    if len(hubs) > MAX_HUBS:
+        raise document.error(("hubs",), f"at most {MAX_HUBS} hubs, got {len(hubs)}")
+    return hubs
 
 
 def _override(name: str, value: object, top: dict[str, Any], sections: dict[str, dict[str, Any]]) -> None:
-    document = _Document("", NO_FILE)
+    document = Document("", NO_FILE)
     path = tuple(name.split("."))
     field = _field(Config, path[0], path, document)
     if len(path) == 1 and not _is_section(field):
@@ -427,7 +475,7 @@ def _override(name: str, value: object, top: dict[str, Any], sections: dict[str,
     sections.setdefault(path[0], {})[path[1]] = _value(inner, value, path, document)
 
 
-def _field(struct: Any, name: str, path: tuple[str, ...], document: _Document) -> msgspec.structs.FieldInfo:
+def _field(struct: Any, name: str, path: tuple[str, ...], document: Document) -> msgspec.structs.FieldInfo:
     fields = {field.name: field for field in msgspec.structs.fields(struct)}
     if name in fields:
         return fields[name]
@@ -449,7 +497,7 @@ def _hint(name: str, path: tuple[str, ...], known: list[str]) -> str:
     return f"did you mean {' or '.join(elsewhere)}?" if elsewhere else f"known here: {', '.join(known)}"
 
 
-def _value(field: msgspec.structs.FieldInfo, value: Any, path: tuple[str, ...], document: _Document) -> Any:
+def _value(field: msgspec.structs.FieldInfo, value: Any, path: tuple[str, ...], document: Document) -> Any:
     name = ".".join(path)
     expected = _expected(field)
     try:
@@ -462,9 +510,9 @@ def _value(field: msgspec.structs.FieldInfo, value: Any, path: tuple[str, ...], 
     return converted
 
 
-def _check_together(config: Config, document: _Document) -> None:
+def _check_together(config: Config, document: Document) -> None:
     http, raw = config.http.address, config.raw.address
-    if config.raw.enabled and http.port == raw.port != 0 and http.host == raw.host:
+    if config.raw.enabled and not config.hubs and http.port == raw.port != 0 and http.host == raw.host:
         raise document.error(("raw", "listen"), f"raw.listen and http.listen are both {raw}: give one another port")
     if config.printer.max_queued_bytes < config.printer.max_job_bytes:
         raise document.error(
@@ -478,6 +526,43 @@ def _check_together(config: Config, document: _Document) -> None:
             f"printer.max_queued_bytes ({config.printer.max_queued_bytes}) does not fit into "
             f"journal.max_bytes ({config.journal.max_bytes})",
         )
+
+
+def _check_hubs(config: Config, given: Mapping[str, set[str]], document: Document) -> None:
+    """What only several hubs can get wrong. `given`: which keys were set, by section."""
+    if config.hubs and "hub" in given:
+        problem = "[hub] is for one hub, and [hubs.NAME] for several: give the one of [hub] a name and a table too"
+        raise document.error(("hub",), problem)
+    if config.hubs and "listen" in given.get("raw", ()):
+        raise document.error(("raw", "listen"), "raw.listen is for one hub: of several each has its raw_listen")
+    if config.hubs and config.virtual.hubs > 1:
+        raise document.error(("virtual", "hubs"), "virtual.hubs: [hubs.NAME] says already which hubs there are")
+    listening = {config.http.address: "http.listen"}
+    ports: dict[str, str] = {}
+    ids: dict[str, str] = {}
+    for place in config.places():
+        name, hub = place.name, place.hub
+        path = ("hubs", name)
+        if place.raw is not None and place.raw.port:
+            other = listening.setdefault(place.raw, f"hubs.{name}.raw_listen")
+            if other != f"hubs.{name}.raw_listen":
+                raise document.error(
+                    (*path, "raw_listen"),
+                    f"hubs.{name}.raw_listen and {other} are both {place.raw}: give one another port",
+                )
+        if place.raw is not None and place.raw.port > MAX_PORT:
+            raise document.error(("raw", "listen"), f"{name} would print at port {place.raw.port}: begin lower")
+        if config.virtual.enabled:
+            continue
+        if hub.port == "auto" and hub.id is None:
+            raise document.error(
+                path,
+                f'hubs.{name}: of several hubs each needs its id or its port: "auto" would serve whichever is found',
+                "`counterhub ports --ask` shows the ids",
+            )
+        for key, value, seen in (("port", hub.port, ports), ("id", hub.id and hub.id.lower(), ids)):
+            if value and value != "auto" and seen.setdefault(value, name) != name:
+                raise document.error((*path, key), f"hubs.{name}.{key} and hubs.{seen[value]}.{key} are both {value}")
 
 
 def _is_section(field: msgspec.structs.FieldInfo) -> bool:

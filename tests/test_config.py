@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host_bridge import config
-from host_bridge.config import Address, Config, ConfigError, load
+from host_bridge.config import Address, Config, load
+from host_bridge.toml_document import MAX_FILE_BYTES, ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,6 +43,8 @@ def test_without_a_file_everything_has_a_default():
 
 def test_the_defaults_themselves_pass_the_checks():
     for section in msgspec.structs.fields(Config):
+        if section.name == "hubs":
+            continue  # there are none
         value = getattr(Config(), section.name)
         settings = {section.name: value}
         if isinstance(value, msgspec.Struct):
@@ -125,7 +128,7 @@ def test_an_empty_file_and_one_written_by_notepad_are_fine(tmp_path, text):
         ('[hub]\nport = "\\\\.\\COM10"', 2, ["not TOML", "single quotes"]),
         (b"[hub]\nport = 'x'\n# \xff\xfe", 3, ["not UTF-8"]),
         ("[hub]\nport = 'x'".encode("utf-16"), 1, ["not UTF-8"]),
-        (b"#" * (config.MAX_FILE_BYTES + 1), None, ["larger than"]),
+        (b"#" * (MAX_FILE_BYTES + 1), None, ["larger than"]),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_line_and_what_was_expected(tmp_path, text, line, words):
@@ -239,7 +242,7 @@ def test_the_page_is_written_by_the_command_it_names():
 def test_every_key_is_described_with_its_default():
     page = config.describe()
     for section in msgspec.structs.fields(Config):
-        for field in msgspec.structs.fields(section.type) if section.name != "state_dir" else ():
+        for field in msgspec.structs.fields(section.type) if section.name not in ("state_dir", "hubs") else ():
             [row] = [
                 line
                 for line in page.split(f"## `[{section.name}]`")[1].split("## ")[0].splitlines()
@@ -252,3 +255,90 @@ def test_the_example_on_the_page_can_be_loaded(tmp_path):
     example = config.describe().split("```toml\n")[1].split("```")[0]
     tomllib.loads(example)
     assert load(write(tmp_path, example)).hub.port == "/dev/ttyACM0"
+
+
+SEVERAL = """
+[hubs.till-1]
+id = "E66141041B5C2F27"
+raw_listen = "127.0.0.1:9100"
+[hubs.till-2]
+port = "COM5"
+baud_rate = 9600
+"""
+
+
+def test_several_hubs_have_names_folders_and_printer_addresses_of_their_own(tmp_path):
+    loaded = load(write(tmp_path, f"state_dir = '/var/counterhub'\n{SEVERAL}"))
+    first, second = loaded.places()
+    assert (first.name, first.hub.id, first.raw) == ("till-1", "E66141041B5C2F27", Address("127.0.0.1", 9100))
+    assert (second.name, second.hub.port, second.hub.baud_rate, second.raw) == ("till-2", "COM5", 9600, None)
+    assert first.state_path == Path("/var/counterhub/hubs/till-1") != second.state_path
+    assert loaded.several
+
+
+def test_one_hub_is_served_as_ever(tmp_path):
+    (only,) = load(write(tmp_path, "state_dir = '/var/counterhub'\n[hub]\nport = 'COM5'")).places()
+    assert (only.name, only.hub.port, only.state_path) == ("hub", "COM5", Path("/var/counterhub"))
+    assert only.raw == Address("127.0.0.1", 9100)
+
+
+def test_virtual_hubs_print_at_ports_that_follow():
+    hubs = load(None, {"virtual.enabled": True, "virtual.hubs": 3}).places()
+    assert [(each.name, str(each.raw)) for each in hubs] == [
+        ("hub1", "127.0.0.1:9100"),
+        ("hub2", "127.0.0.1:9101"),
+        ("hub3", "127.0.0.1:9102"),
+    ]
+    free = load(None, {"virtual.enabled": True, "virtual.hubs": 2, "raw.listen": "127.0.0.1:0"}).places()
+    assert [str(each.raw) for each in free] == ["127.0.0.1:0"] * 2
+    assert load(None, {"virtual.hubs": 2}).places()[0].name == "hub"  # of virtual hubs only
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("[hub]\nport = 'COM5'\n[hubs.a]\nport = 'COM6'", 1, ["[hub] is for one hub", "[hubs.NAME]"]),
+        ("[hub]\n[hubs.a]\nport = 'COM6'", 1, ["[hub] is for one hub"]),
+        ("[hubs]\nport = 'COM6'", 2, ["expected a table [hubs.NAME]", "one hub has [hub]"]),
+        ("hubs = 2", 1, ["a table for each hub"]),
+        ("[hubs.Till1]\nport = 'COM6'", 1, ["all lower case", "'Till1'"]),
+        ("[hubs.'']\nport = 'COM6'", 1, ["a letter, then"]),
+        ("[hubs.'../x']\nport = 'COM6'", 1, ["a letter, then"]),
+        ("[hubs.e66141041b5c2f27]\nport = 'COM6'", 1, ["15 at most"]),
+        ("[hubs.com1]\nport = 'COM6'", 1, ["a device on Windows"]),
+        ("[hubs.a]\nprot = 'COM6'", 2, ["hubs.a.prot", "did you mean hubs.a.port?"]),
+        ("[hubs.a]\nid = 'e661'", 2, ["16 hex digits", "'e661'"]),
+        ("[hubs.a]\nraw_listen = '9100'", 2, ["hubs.a.raw_listen: expected HOST:PORT"]),
+        ("[hubs.a]\nraw_listen = '127.0.0.1:9100'", 1, ["its id or its port", "ports --ask"]),
+        ("[hubs.a]\nport = 'x'\n[hubs.b]\nport = 'x'", 4, ["hubs.b.port and hubs.a.port are both x"]),
+        (
+            "[hubs.a]\nid = 'E66141041B5C2F27'\n[hubs.b]\nid = 'e66141041b5c2f27'",
+            4,
+            ["hubs.b.id and hubs.a.id are both e66141041b5c2f27"],
+        ),
+        (
+            "[hubs.a]\nport='x'\nraw_listen='127.0.0.1:9100'\n[hubs.b]\nport='y'\nraw_listen='127.0.0.1:9100'",
+            6,
+            ["hubs.b.raw_listen and hubs.a.raw_listen are both 127.0.0.1:9100"],
+        ),
+        ("[hubs.a]\nport='x'\nraw_listen='127.0.0.1:9180'", 3, ["raw_listen and http.listen are both"]),
+        ("[raw]\nlisten='127.0.0.1:9100'\n[hubs.a]\nport='x'", 2, ["raw.listen is for one hub", "raw_listen"]),
+        ("[virtual]\nhubs=2\n[hubs.a]\nport='x'", 2, ["virtual.hubs", "[hubs.NAME]"]),
+        ("\n".join(f"[hubs.a{n}]\nport='p{n}'" for n in range(33)), 1, ["at most 32 hubs, got 33"]),
+    ],
+)
+def test_what_only_several_hubs_can_get_wrong_is_named(tmp_path, text, line, words):
+    error = refused(tmp_path, text)
+    assert error.line == line, error
+    for word in words:
+        assert word in str(error)
+
+
+def test_the_command_line_can_not_name_one_port_for_several_hubs(tmp_path):
+    with pytest.raises(ConfigError, match="one hub"):
+        load(write(tmp_path, SEVERAL), {"hub.port": "COM7"})
+
+
+def test_the_example_with_several_hubs_can_be_loaded(tmp_path):
+    example = config.describe().split("## `[hubs.NAME]`")[1].split("```toml\n")[1].split("```")[0]
+    assert [each.name for each in load(write(tmp_path, example)).places()] == ["till-1", "till-2"]

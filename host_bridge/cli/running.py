@@ -51,10 +51,11 @@ def run(path: Path | None, given: Mapping[str, object], words: Words) -> None:
 def load_config(path: Path | None, given: Mapping[str, object]) -> Config:
     """Return the configuration: defaults, then the file, then what was given. Raises CommandError."""
     from host_bridge import config
+    from host_bridge.toml_document import ConfigError
 
     try:
         return config.load(path, given)
-    except config.ConfigError as error:
+    except ConfigError as error:
         raise CommandError(ExitCode.USAGE, str(error)) from error
 
 

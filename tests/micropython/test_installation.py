@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from host_bridge import config
+from host_bridge.toml_document import ConfigError
 from host_bridge.virtual.control import VirtualHub, VirtualHubError
 from host_bridge.virtual.micropython_vm import installation
 from host_bridge.virtual.options import Options
@@ -58,5 +59,5 @@ def test_the_lock_names_the_package_by_its_hash_and_no_place() -> None:
 def test_the_engine_is_a_setting_with_two_values() -> None:
     assert config.load(None, {"virtual.engine": "micropython"}).virtual.engine == "micropython"
     assert config.load(None, {}).virtual.engine == "cpython"
-    with pytest.raises(config.ConfigError, match=r'virtual\.engine: expected "cpython" or "micropython"'):
+    with pytest.raises(ConfigError, match=r'virtual\.engine: expected "cpython" or "micropython"'):
         config.load(None, {"virtual.engine": "pypy"})
