@@ -39,6 +39,11 @@ FAULTS = (
     (66, "firmware_too_old", "link", ERROR, 1),
     (67, "bridge_too_old", "link", ERROR, 1),
     (68, "link_error", "link", ERROR, 1),
+    (69, "two_hubs", "link", ERROR, 1),
+    (70, "other_hub", "link", ERROR, 1),
+    (71, "same_hub", "link", ERROR, 1),
+    (72, "journal_failed", "link", ERROR, 1),
+    (73, "hub_stopped", "link", ERROR, 1),
 )
 
 NUMBER_OF = {entry[1]: entry[0] for entry in FAULTS}

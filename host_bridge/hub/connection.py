@@ -45,6 +45,7 @@ class SessionLink(Protocol):
     statistics: dict[str, int]
     trace: list[TraceFrame]
     round_trip_ms: int | None
+    peer: dict[str, Any]  # the hub's HELLO, before it is answered
 
     @property
     def is_up(self) -> bool: ...
@@ -67,6 +68,9 @@ class ConnectionListener(Protocol):
     def opened(self) -> None: ...
     def diagnosed(self, code: str, detail: str) -> None:
         """No session yet, and this is why; the connection goes on listening."""
+
+    def judge(self, hello: dict[str, Any]) -> CloseReason | None:
+        """A hub greets and has not been answered: None if it is wanted here."""
 
     def link_up(self, hello: dict[str, Any]) -> None: ...
     def link_down(self, reason: str) -> None: ...
@@ -125,6 +129,7 @@ class HubConnection:
         self._again = False
         self._pump_due = False
         self._diagnosed: tuple[str, str] | None = None
+        self._judged: bytes | None = None  # the hub that may be answered
         self._started = False
 
     @property
@@ -255,6 +260,7 @@ class HubConnection:
             while self._again and not self._ended.done():
                 self._again = False
                 self._hand_on_events()
+                self._judge_greeting()
                 if not self._ended.done():
                     self._write_frames()
         except TransportError as error:
@@ -262,6 +268,16 @@ class HubConnection:
         finally:
             self._pumping = False
             self._set_timer()
+
+    def _judge_greeting(self) -> None:
+        """Before the answer to a HELLO goes out."""
+        peer = self._link.peer
+        if self._ended.done() or not peer or peer["hub_id"] == self._judged:
+            return
+        self._judged = peer["hub_id"]
+        reason = self._listener.judge(peer)
+        if reason is not None:
+            self._end(reason.code, reason.detail, reason.remedy)
 
     def _hand_on_events(self) -> None:
         while not self._ended.done() and (event := self._link.next_event()) is not None:

@@ -22,6 +22,7 @@ import msgspec
 
 from host_bridge.events import LinkEvent
 from host_bridge.hub import ports
+from host_bridge.hub.choice import HubChoice
 from host_bridge.hub.connection import (
     HUB_REASONS,
     SILENT_MS,
@@ -57,10 +58,13 @@ STABLE_MS = 1000  # a link that held this long starts the back-off anew; one tha
 SEARCH_DEADLINE_MS = 5000
 RESET_DEADLINE_MS = 5000
 STOP_LIMIT_MS = 3000
+CLAIMED_WAIT_MS = 100  # until ports that other hubs of this process try are looked at again
+CLAIMED_WAITS = 30  # then the hub counts as missing, and is looked for as rarely as any missing one
 STDIN_UNIT_BYTES = 64  # a hub on stdio reads whole units; see docs/protocol.md
 
 # Of the failures of several candidates, the one to show: the first of these that occurred.
 _TELLING = (
+    *("two_hubs", "same_hub", "other_hub"),
     *("bridge_too_old", "firmware_too_old", "version_mismatch", "repl", "permission_denied", "port_busy"),
     *("checksum_errors", "no_answer", "open_timeout", "io_error", "port_vanished", "silent", "port_missing"),
 )
@@ -159,6 +163,7 @@ class HubLink:
         publish: Callable[[LinkEvent], None] | None = None,
         keep_trace: Callable[[str, list[TraceFrame]], None] | None = None,
         reset_hub: Callable[[], Awaitable[None]] | None = None,
+        choice: HubChoice | None = None,
         clock: Callable[[], datetime] = _utc_now,
         rng: random.Random | None = None,
         watcher: Watcher | None = None,
@@ -172,6 +177,7 @@ class HubLink:
         self._publish = publish
         self._keep_trace = keep_trace
         self._reset_hub = reset_hub
+        self._choice = choice or HubChoice(port)
         self._clock = clock
         self._rng = rng or random.Random()
         self._comports = comports
@@ -192,7 +198,10 @@ class HubLink:
         self._session: int | None = None
         self._hello: dict[str, Any] | None = None
         self._good_port: str | None = None
-        self._turn = 0  # which of several candidates comes next
+        self._tried: set[str] = set()  # of several candidates, in this round
+        self._among = 1  # how many there are
+        self._held_id: str | None = None  # the hub that was judged to be ours on this connection
+        self._waits = 0  # for other hubs of this process that try all ports
         self._patient = False  # the only candidate is listened to while the back-off runs
         self._round: list[CloseReason] = []  # failures of this round of candidates
         self._failures = 0  # rounds in a row without a link that held
@@ -299,13 +308,21 @@ class HubLink:
         if len(self._round) == 0:  # of several candidates the round's end tells
             self._fail_quietly(CloseReason(code, detail))
 
+    def judge(self, hello: dict[str, Any]) -> CloseReason | None:
+        assert self._port_in_use is not None
+        refused = self._choice.judge(self._port_in_use, hello, among=self._among)
+        if refused is None:
+            self._held_id = hello["hub_id"].hex()
+        return refused
+
     def link_up(self, hello: dict[str, Any]) -> None:
         before = self._hello
         resumed = before is not None and _same_life(before, hello)
         self._hello = hello
         self._good_port = self._port_in_use
         self._round.clear()
-        self._turn = self._unheard = 0
+        self._tried.clear()
+        self._unheard = self._waits = 0
         self._up_at = asyncio.get_running_loop().time()
         self._advance(Step.HELLO)
         self._since = self._stamp()
@@ -366,12 +383,19 @@ class HubLink:
             return self._failed(CloseReason("open_timeout", f"listing the ports took over {SEARCH_DEADLINE_MS} ms"))
         except (OSError, ValueError) as error:
             return self._failed(CloseReason("io_error", f"can't list the ports: {error}"))
+        found, candidates = candidates, self._choice.sort(candidates)
         if not candidates:
-            remedy = "Plug the hub in, or name its port with --port; `counterhub ports` lists them."
-            return self._failed(CloseReason("port_missing", "no port looks like a hub", remedy))
-        self._port_in_use, self._transport_name = candidates[self._turn % len(candidates)]
+            if self._waits < CLAIMED_WAITS and self._choice.wait_for_others(found):
+                self._waits += 1
+                await asyncio.sleep(CLAIMED_WAIT_MS / 1000)
+                return CloseReason("next_candidate", "other hubs of this bridge try all ports")
+            return self._failed(self._choice.missing(found, self._port))
+        self._port_in_use, self._transport_name = next(
+            (each for each in candidates if each[0] not in self._tried), candidates[0]
+        )
         self._advance(Step.FOUND)
-        self._patient = len(candidates) == 1
+        self._among = len(found)
+        self._patient = self._among == 1
         end = await self._connect()
         if end.code == STOPPED:
             return end
@@ -379,15 +403,22 @@ class HubLink:
             self._round.clear()
             self._fail_quietly(end)
             return end
-        self._turn += 1
+        self._tried.add(self._port_in_use)
         self._round.append(end)
-        if self._turn % len(candidates) == 0:
-            return self._failed(min(self._round, key=_telling))
+        if self._tried.issuperset(port for port, _ in candidates):
+            end = self._choice.round_over() or min(self._round, key=_telling)
+            if end.code != "next_candidate":
+                return self._failed(end)
+            self._round.clear()
+            self._tried.clear()
+            return end
         return CloseReason("next_candidate", end.detail)
 
     async def _connect(self) -> CloseReason:
         port, name = self._port_in_use, self._transport_name
         assert port is not None and name is not None
+        if not self._choice.claims.take_port(port, self._choice.owner):
+            return CloseReason("port_busy", f"{port} was just taken by another hub of this bridge")
         self._session = self._rng.randrange(1, 1 << 16)
         recovery = self._options.recovery
         unit_bytes = self._options.unit_bytes
@@ -407,6 +438,10 @@ class HubLink:
         finally:
             self._statistics = dict(self._connection.statistics)
             self._connection = None
+            self._choice.claims.drop_port(port, self._choice.owner)
+            if self._held_id is not None:
+                self._choice.let_go(self._held_id)
+                self._held_id = None
 
     def _candidates(self) -> list[tuple[str, str]]:
         """In a worker thread: (port, transport name) of what to try, the port that was good last first."""
@@ -418,7 +453,7 @@ class HubLink:
 
     def _failed(self, end: CloseReason) -> CloseReason:
         self._round.clear()
-        self._turn = 0
+        self._tried.clear()
         self._fail_quietly(end)
         return end
 

@@ -33,6 +33,11 @@ _LINK_FAULTS = {
     "firmware_too_old": "firmware_too_old",
     "bridge_too_old": "bridge_too_old",
     "version_mismatch": "firmware_too_old",
+    "two_hubs": "two_hubs",
+    "other_hub": "other_hub",
+    "same_hub": "same_hub",
+    "journal_failed": "journal_failed",
+    "hub_stopped": "hub_stopped",
 }
 HUB, LINK, BRIDGE = "hub", "link", "bridge"
 

@@ -218,6 +218,49 @@ FAULT_TEXTS: dict[str, FaultText] = {
         ("The port reports an error.", "端口报告错误。"),
         ("Pull the hub's cable and plug it in again.", "请拔下集线盒的线再重新插上。"),
     ),
+    "two_hubs": _fault(
+        ("Two hubs are plugged in", "接入了两个集线盒"),
+        (
+            "Both answer, and none of them was served before: the bridge does not guess whose drawer to open.",
+            "两个集线盒都有应答，且都没有使用过：系统不会猜测该打开哪个钱箱。",
+        ),
+        (
+            "Unplug the one that does not belong here. To use both, call the technician: each gets a name.",
+            "请拔下不属于这里的那个；若两个都要用，请联系技术人员为它们分别命名。",
+        ),
+    ),
+    "other_hub": _fault(
+        ("Another hub is plugged in", "接入了另一个集线盒"),
+        ("A hub answers, but not the one that belongs here.", "有集线盒应答，但不是这里应使用的那个。"),
+        (
+            "Plug in the hub that belongs here. If it was exchanged, call the technician: its id is in the settings.",
+            "请接入这里应使用的集线盒；若已更换，请联系技术人员修改设置中的 ID。",
+        ),
+    ),
+    "same_hub": _fault(
+        ("This hub is served under another name", "该集线盒已以另一名称使用"),
+        ("Two names in the settings lead to the same hub.", "设置中的两个名称指向同一个集线盒。"),
+        (
+            "Call the technician: one of the two names needs another id or port.",
+            "请联系技术人员：其中一个名称需要改用别的 ID 或端口。",
+        ),
+    ),
+    "journal_failed": _fault(
+        ("Receipts can't be kept safe here", "无法安全保存小票"),
+        ("The journal of this hub can't be opened or written.", "无法打开或写入该集线盒的日志。"),
+        (
+            "Call the technician: the bridge's log says why. The bridge tries again by itself.",
+            "请联系技术人员查看服务日志中的原因；系统会自动重试。",
+        ),
+    ),
+    "hub_stopped": _fault(
+        ("This hub's service is starting again", "该集线盒的服务正在重新启动"),
+        ("A part of the service for this hub ended.", "该集线盒的服务有一部分已停止。"),
+        (
+            "Wait half a minute. If it stays, call the technician: the bridge's log says why.",
+            "请等待半分钟；若仍未恢复，请联系技术人员查看服务日志中的原因。",
+        ),
+    ),
 }
 
 PATTERN_TEXTS: dict[str, Text] = {

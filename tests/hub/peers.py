@@ -67,9 +67,9 @@ class Pty:
             return 0
 
 
-def hello(boot_id: bytes = b"boot-001") -> dict[str, Any]:
+def hello(boot_id: bytes = b"boot-001", hub_id: bytes = b"hub-0001") -> dict[str, Any]:
     return {
-        "hub_id": b"hub-0001",
+        "hub_id": hub_id,
         "boot_id": boot_id,
         "boots": 7,
         "reset_cause": 1,
@@ -99,8 +99,9 @@ def _quick_profile() -> Profile:
 class FakeHub:
     """The real link in the hub's role at the far end of a :class:`Pty`, run by a task of the test's loop."""
 
-    def __init__(self, line: Pty, boot_id: bytes = b"boot-001") -> None:
+    def __init__(self, line: Pty, boot_id: bytes = b"boot-001", hub_id: bytes = b"hub-0001") -> None:
         self.line = line
+        self.hub_id = hub_id
         self.events: list[tuple[Any, ...]] = []
         self.sent_bytes = 0
         self.received = bytearray()
@@ -111,7 +112,7 @@ class FakeHub:
     def boot(self, boot_id: bytes) -> None:
         """A new life."""
         new: Any = Link
-        self.link = new(HUB, _quick_profile(), hello=lambda: hello(boot_id), trace_frames=0)
+        self.link = new(HUB, _quick_profile(), hello=lambda: hello(boot_id, self.hub_id), trace_frames=0)
         self.link.start(self._now())
 
     def __enter__(self) -> FakeHub:

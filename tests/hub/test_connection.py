@@ -29,6 +29,7 @@ class FakeLink:
         self.statistics: dict[str, int] = {"frames_in": 0, "bytes_in": 0}
         self.trace: list[TraceFrame] = [(0, "in", "HELLO")]
         self.round_trip_ms: int | None = 3
+        self.peer: dict[str, Any] = {}
         self.is_up = False
         self.events: deque[tuple[Any, ...]] = deque()
         self.frames: deque[bytes] = deque()
@@ -89,12 +90,17 @@ class Listener:
     def __init__(self) -> None:
         self.events: list[tuple[Any, ...]] = []
         self.on_message: Any = None
+        self.refusal: CloseReason | None = None
 
     def opened(self) -> None:
         self.events.append(("opened",))
 
     def diagnosed(self, code: str, detail: str) -> None:
         self.events.append(("diagnosed", code))
+
+    def judge(self, hello: dict[str, Any]) -> CloseReason | None:
+        self.events.append(("judged", hello["hub_id"]))
+        return self.refusal
 
     def link_up(self, hello: dict[str, Any]) -> None:
         self.events.append(("up", hello))
@@ -393,3 +399,25 @@ async def test_grant_room_and_clock_pass_through() -> None:
     bench.connection.stop()
     await bench.end()
     assert bench.connection.peer_clock_ms() is None
+
+
+async def test_a_hub_that_is_not_wanted_here_is_never_answered() -> None:
+    bench = Bench()
+    bench.listener.refusal = CloseReason("other_hub", "another one", "plug in the right one")
+    await bench.run()
+    bench.link.peer = {"hub_id": b"hub-0002"}
+    bench.link.frames.append(b"the answer to its HELLO")
+    bench.connection.data_received(b"its HELLO")
+    assert await bench.end() == CloseReason("other_hub", "another one", "plug in the right one")
+    assert bench.transport.written == []
+
+
+async def test_a_hub_is_judged_once_a_connection() -> None:
+    bench = Bench()
+    await bench.run()
+    for _ in range(3):
+        bench.link.peer = {"hub_id": b"hub-0001"}
+        bench.connection.data_received(b"its HELLO")
+    assert [event for event in bench.listener.events if event[0] == "judged"] == [("judged", b"hub-0001")]
+    bench.connection.stop()
+    await bench.end()
