@@ -1,6 +1,8 @@
 """The scanner: finds each barcode in what the UART brings, and keeps it in a ring until the bridge owns it.
 
 A scan ends with CR, LF, CR LF, or 50 ms of silence. Its symbology is the AIM identifier, where the scanner sends it.
+Before the ring is full the scanner is held off by its trigger, if the board file names one. A till may switch it off,
+for a time: a till or a bridge that goes away leaves no counter without its scanner.
 """
 
 import asyncio
@@ -10,10 +12,15 @@ from hublink.messages import SCAN_CONTINUES, SCAN_HAS_SYMBOLOGY, SCAN_REPEAT, SC
 from machine import Pin
 
 from hub import survival, transport
+from hub.trigger import open_trigger
 
 RING_SCANS = 64
 RING_BYTES = 16_384
 SCAN_BYTES_MAX = 7092  # the most digits a QR code holds, and its AIM identifier
+_HOLD_SCANS, _FREE_SCANS = RING_SCANS - 4, RING_SCANS - 16  # some are on their way when it is held off
+_HOLD_BYTES, _FREE_BYTES = RING_BYTES - SCAN_BYTES_MAX, RING_BYTES // 2
+_OFF_MS_MAX = 3_600_000  # as long as a till may switch it off without saying so again
+_ARM_MS = 2000  # the shortest time that a scanner reads for after a command is a few seconds
 _PART_BYTES_MAX = 231  # of a scan in one frame: 240 less the message's fixed part
 _IDLE_END_MS = 50
 _SUFFIX_WAIT_MS = 400  # of a scanner that ends its scans with a suffix silence means a stalled line, not the end
@@ -24,12 +31,17 @@ _SENSE_MS = 250
 _OLD_MS = 3_600_000  # older is told as this: the clock comes round after 12 days
 _AGE_EVERY_MS = 60_000
 _AIM_BYTES = 3
+_READING, _OFF, _HELD = range(3)
+# The only control characters in barcodes: EOT and FS to US (GS1, ISO 15434), and TAB.
+_SEPARATORS = (b"\x1d", b"\x1e", b"\x04", b"\t", b"\x1c", b"\x1f")
 
 
 class Scanner:
     def __init__(self, port, uplink, faults, on_scan):
         """`port`: the board file's `scanner` section. `on_scan()`: one was read."""
         self._uart = transport.open_uart(port)
+        self._trigger = open_trigger(port, self._uart)
+        self._banner = port["banner"].encode() if "banner" in port else None
         self._sense = Pin(port["sense"], Pin.IN, Pin.PULL_DOWN) if "sense" in port else None
         self._uplink = uplink
         self._faults = faults
@@ -45,9 +57,16 @@ class Scanner:
         self._last = (b"", 0)
         self._plugged = True
         self._powered_at = time.ticks_ms() if survival.reset_cause() == 1 else None
+        self._held = False
+        self._off_ms = 0  # switched off by the till for so long,
+        self._off_since = 0  # from then on
+        self._told = None  # the state that the bridge knows
+        self._armed_at = time.ticks_ms()
+        self._trigger.set(True)  # an earlier life may have left it off
         self.next_sequence = 1
         self.dropped_scans = 0
         uplink.on("scan_taken", self._on_taken)
+        uplink.on("scanner_enable", self._on_enable)
         uplink.attach(self)
 
     @property
@@ -58,14 +77,58 @@ class Scanner:
 
     def link_up(self):
         self._sent = self._part_at = 0
+        self._told = None
+        self._tell_state()
         self._send()
 
     def link_down(self):
         self._sent = self._part_at = 0
+        if self._off_ms:  # nobody is there any more who could switch it on
+            self._off_ms = 0
+            self._steer()
 
     def link_writable(self, channel):
         if channel == SCANNER:
+            self._tell_state()
             self._send()
+
+    # -- on, off, held off ---------------------------------------------------------------------------------------
+
+    def state(self):
+        return _OFF if self._off_ms else _HELD if self._held and self._trigger.can_switch else _READING
+
+    def _on_enable(self, enabled, for_ms):
+        """The till switches it on, or off for `for_ms` at most."""
+        if self._trigger.can_switch:
+            self._off_ms = 0 if enabled else min(for_ms, _OFF_MS_MAX)
+            self._off_since = time.ticks_ms()
+        self._told = None  # whoever asked waits for what came of it
+        self._steer()
+
+    def _judge_ring(self):
+        """Hold the scanner off before the ring is full, and let it go when there is room again."""
+        scans, size_bytes = len(self._ring), self._ring_bytes
+        if scans >= _HOLD_SCANS or size_bytes >= _HOLD_BYTES:
+            held = True
+        elif scans <= _FREE_SCANS and size_bytes <= _FREE_BYTES:
+            held = False
+        else:
+            held = self._held
+        if held != self._held:
+            self._held = held
+            self._faults.set("scans_waiting", held)
+            self._steer()
+
+    def _steer(self):
+        """Let it read, or not; said again where it may have forgotten."""
+        self._armed_at = time.ticks_ms()
+        self._trigger.set(self.state() == _READING)
+        self._tell_state()
+
+    def _tell_state(self):
+        state = self.state()
+        if state != self._told and self._uplink.send("scanner", state, int(self._trigger.can_switch)):
+            self._told = state
 
     def _on_taken(self, sequence):
         """The bridge has journaled it and all before it."""
@@ -77,7 +140,7 @@ class Scanner:
                 self._sent -= 1
             else:
                 self._part_at = 0  # it was being sent again
-        self._faults.set("scans_waiting", len(self._ring) >= RING_SCANS)
+        self._judge_ring()
         self._send()
 
     def _send(self):
@@ -112,11 +175,11 @@ class Scanner:
                     await asyncio.sleep_ms(_IDLE_END_MS)
                     left_ms -= _IDLE_END_MS
                 if not self._uart.any():
-                    self._suffixed = False
-                    self._finish()
+                    self._end_in_silence()
 
     async def watch(self, task):
-        """Task: is the scanner plugged in, where the board senses it? And which scans have grown old?"""
+        """Task: is the scanner plugged in, where the board senses it? Is its time off over? Which scans are old?"""
+        looks = self._sense is not None or self._trigger.can_switch
         while True:
             task.work("sense")
             if self._sense is not None:
@@ -124,17 +187,29 @@ class Scanner:
             now = time.ticks_ms()
             while self._old < len(self._ring) and time.ticks_diff(now, self._ring[self._old][1]) >= _OLD_MS:
                 self._old += 1
+            if self._off_ms and time.ticks_diff(now, self._off_since) >= self._off_ms:
+                self._off_ms = 0
+                self._steer()
+            elif self._trigger.can_switch and not 0 <= time.ticks_diff(now, self._armed_at) < _ARM_MS:
+                self._steer()
             task.rest()
-            await asyncio.sleep_ms(_AGE_EVERY_MS if self._sense is None else _SENSE_MS)
+            await asyncio.sleep_ms(_SENSE_MS if looks else _AGE_EVERY_MS)
 
     def _look(self, plugged):
         if plugged == self._plugged:
             return
         self._plugged = plugged
-        if plugged:
-            self._powered_at = time.ticks_ms()
         self._pending = bytearray()
+        self._too_long = False
+        if plugged:
+            self._got_power()
         self._faults.set("scanner_unplugged", not plugged)
+
+    def _got_power(self):
+        """It has forgotten that it was off, and may say a banner."""
+        self._powered_at = time.ticks_ms()
+        self._suffixed = False
+        self._steer()
 
     def _split(self, data):
         data = data.replace(b"\n", b"\r")
@@ -154,43 +229,77 @@ class Scanner:
             self._too_long = True
         self._pending.extend(data[:room])
 
+    def _end_in_silence(self):
+        """Of a scanner that sends suffixes what has none is half a scan: its plug was pulled, or it is another one."""
+        if self._take_pending(keep=True) or self._too_long:
+            self._too_long = self._too_long or (self._suffixed and not self._had_power_for_less(time.ticks_ms()))
+            self._suffixed = False
+        self._finish()
+
+    def _take_pending(self, keep=False):
+        """What came, without the answers to the trigger's commands."""
+        data = bytes(self._pending)
+        if self._trigger.answer:
+            data = data.replace(self._trigger.answer, b"")
+        if not keep:
+            self._pending = bytearray()
+        return data
+
     def _finish(self):
         """The end of a scan, of a banner, of noise, or of nothing."""
-        data = bytes(self._pending)
+        data = self._take_pending()
         too_long = self._too_long
-        self._pending = bytearray()
         self._too_long = False
         now = time.ticks_ms()
         if too_long:
             self.dropped_scans += 1
             self._faults.set("scanner_garbled", True)
+        elif self._banner and self._banner in data:
+            if not self._had_power_for_less(now):
+                self._faults.set("scanner_restarted", True)
+            self._got_power()
         elif data and not self._is_banner(data, now):
             self._keep(data, now)
 
-    def _is_banner(self, data, now):
-        """Words, right after the scanner got power. A number or an identified symbol is somebody's article."""
+    def _had_power_for_less(self, now):
+        """Less than a banner takes."""
         if self._powered_at is not None and not 0 <= time.ticks_diff(now, self._powered_at) < _BANNER_MS:
             self._powered_at = None
-        return self._powered_at is not None and not data.isdigit() and not _has_aim_identifier(data)
+        return self._powered_at is not None
+
+    def _is_banner(self, data, now):
+        """Words, right after the scanner got power. A number or an identified symbol is somebody's article."""
+        return self._had_power_for_less(now) and not data.isdigit() and not _has_aim_identifier(data)
 
     def _keep(self, data, now):
-        self._faults.set("scanner_garbled", False)
+        self._faults.set("scanner_garbled", _is_rubbish(data))
+        self._faults.set("scanner_restarted", False)
         flags = SCAN_HAS_SYMBOLOGY if _has_aim_identifier(data) else 0
         if data == self._last[0] and 0 <= time.ticks_diff(now, self._last[1]) < _REPEAT_MS:
             flags |= SCAN_REPEAT
         self._last = (data, now)
         if len(self._ring) >= RING_SCANS or self._ring_bytes + len(data) > RING_BYTES:
             self.dropped_scans += 1
-            self._faults.set("scans_waiting", True)
             return
         self._ring.append((self.next_sequence, now, flags, data))
         self._ring_bytes += len(data)
         self.next_sequence += 1
-        self._faults.set("scans_waiting", len(self._ring) >= RING_SCANS)
+        self._judge_ring()
         self._on_scan()
         self._send()
+        if self._trigger.can_switch:
+            self._steer()  # a command lets it read once
 
 
 def _has_aim_identifier(data):
     """ "]", a letter, a letter or digit (ISO/IEC 15424)."""
     return len(data) > _AIM_BYTES and data[0] == 0x5D and bytes(data[1:2]).isalpha() and 0x30 <= data[2] <= 0x7A
+
+
+def _is_rubbish(data):
+    """Of a wrong baud rate or a bad contact. It is delivered all the same; somebody should look at the plug."""
+    if min(data) >= 0x20:
+        return False
+    for separator in _SEPARATORS:
+        data = data.replace(separator, b"")
+    return not data or min(data) < 0x20

@@ -11,14 +11,18 @@ from hypothesis import strategies as st
 from tests.firmware.board import PWRON_RESET, TICKS_MASK, WDT_RESET, Bench
 from tests.firmware.virtual_time import in_virtual_time, run_in_virtual_time, seconds, until
 
-SENSE = 10
+SENSE, TRIGGER_PIN = 10, 11
+READING, OFF, HELD = range(3)
+SYN_ON, SYN_OFF = b"\x16T\r", b"\x16U\r"
+GM65_ON, GM65_OFF = bytes.fromhex("7e000801000201abcd"), bytes.fromhex("7e000801000200abcd")
+GM65_ANSWER = bytes.fromhex("02000001003331")
 HAS_SYMBOLOGY, REPEAT, CONTINUES = 1, 2, 4
 SCANNER_CHANNEL = 2
 DAY_MS = 86_400_000
 
 
 class Counter(Bench):
-    def __init__(self, cause: int = WDT_RESET, ticks_offset: int = 0) -> None:
+    def __init__(self, cause: int = WDT_RESET, ticks_offset: int = 0, sense: bool = True, **port: Any) -> None:
         super().__init__(cause, ticks_offset)
         self.board.levels[SENSE] = 1
         module = self.life.module("scanner")
@@ -27,7 +31,8 @@ class Counter(Bench):
             module.RING_BYTES,
             module.SCAN_BYTES_MAX,
         )
-        port = {"uart": 2, "tx": 8, "rx": 9, "sense": SENSE, "baud_rate": 9600}
+        self.hold_scans, self.free_scans = module._HOLD_SCANS, module._FREE_SCANS
+        port = {"uart": 2, "tx": 8, "rx": 9, "baud_rate": 9600} | port | ({"sense": SENSE} if sense else {})
         self.scanner = module.Scanner(port, self.link, self.faults, self.blip)
         self.wire = self.board.line(2)
         self.wire.rx_limit = 1 << 20
@@ -46,6 +51,10 @@ class Counter(Bench):
                 found.append((sequence, flags, begun))
                 begun = b""
         return found
+
+    def states(self) -> list[int]:
+        """What the bridge was told of the scanner's state."""
+        return [state for state, _ in self.link.heard("scanner")]
 
     def data(self) -> list[bytes]:
         return [data for _, _, data in self.scans()]
@@ -80,18 +89,65 @@ async def test_a_stalled_line_does_not_cut_a_scan_of_a_scanner_that_sends_a_suff
     await counter.reads(b"4006381333931\r", 1)
     for piece in (b"59012", b"34123", b"457\r"):
         await counter.reads(piece, 0.3)
-    await counter.reads(b"without", 0.5)  # another scanner now
-    await counter.reads(b"suffix", 0.1)
+    assert counter.data() == [b"4006381333931", b"5901234123457"]
 
-    assert counter.data() == [b"4006381333931", b"5901234123457", b"without", b"suffix"]
+
+@in_virtual_time
+async def test_half_a_scan_of_a_scanner_that_sends_a_suffix_is_no_article_but_a_fault() -> None:
+    """Its plug was pulled half-way; what is there could be another article's number."""
+    counter = Counter(sense=False)
+    await counter.reads(b"4006381333931\r", 1)
+    await counter.reads(b"40063", 1)
+    assert counter.data() == [b"4006381333931"]
+    assert counter.fault_codes == {"scanner_garbled"}
+
+    await counter.reads(b"no suffix", 0.5)  # another scanner now
+    assert counter.data() == [b"4006381333931", b"no suffix"]
+    assert counter.fault_codes == set()
 
 
 @in_virtual_time
 async def test_several_scans_in_one_read_are_several() -> None:
     counter = Counter()
-    await counter.reads(b"1\r2\n3\r\n\r\n4\r5", 0.5)
+    await counter.reads(b"1\r2\n3\r\n\r\n4\r5\r", 0.5)
 
     assert counter.data() == [b"1", b"2", b"3", b"4", b"5"]
+
+
+@in_virtual_time
+async def test_scans_without_a_suffix_at_full_speed_are_told_apart_by_the_pause_between_them() -> None:
+    counter = Counter(baud_rate=115_200)
+    codes = [b"%013d" % number for number in range(30)]
+    for code in codes:
+        for byte in code:
+            await counter.reads(bytes((byte,)), 10 / 115_200)
+        await seconds(0.12)
+
+    assert counter.data() == codes
+    assert counter.fault_codes == set()
+
+
+@in_virtual_time
+async def test_separators_inside_a_code_stay_where_they_are() -> None:
+    counter = Counter()
+    code = b"]C1010950110153000310ABC\x1d21XYZ\x1d17260101"
+    await counter.reads(code + b"\r")
+
+    assert counter.data() == [code]
+    assert counter.fault_codes == set()
+
+
+@pytest.mark.parametrize("rubbish", [b"\xf8\x00\x86\x80\x1e", b"\0", b"4006\x003931", b"\x1d"])
+def test_rubbish_of_a_wrong_baud_rate_is_delivered_and_named_until_a_clean_scan(rubbish: bytes) -> None:
+    async def main() -> None:
+        counter = Counter()
+        await counter.reads(rubbish, 0.2)
+        assert counter.data() == [rubbish]
+        assert counter.fault_codes == {"scanner_garbled"}
+        await counter.reads(b"4006381333931\r")
+        assert counter.fault_codes == set()
+
+    run_in_virtual_time(main())
 
 
 @in_virtual_time
@@ -195,6 +251,206 @@ def test_the_first_article_after_the_holidays_is_no_repeat(days: int) -> None:
     run_in_virtual_time(main())
 
 
+@in_virtual_time
+async def test_a_greeting_in_the_middle_of_the_day_is_no_scan_but_a_loose_plug() -> None:
+    counter = Counter(sense=False, banner="Newland", trigger="serial_syn")
+    await counter.reads(b"5901234123457\r", 1)
+    counter.wire.sent.clear()
+    await counter.reads(b"40063Newland NLS-EM20\r", 0.2)  # it lost its power half-way through a scan
+    await counter.reads(b"V1.2.3 ready\r", 0.2)
+
+    assert counter.data() == [b"5901234123457"]
+    assert counter.fault_codes == {"scanner_restarted"}
+    assert counter.wire.sent == SYN_ON  # it has forgotten
+
+    await counter.reads(b"96385074\r", 1)
+    assert counter.data() == [b"5901234123457", b"96385074"]
+    assert counter.fault_codes == set()
+
+
+@in_virtual_time
+async def test_the_greeting_at_power_on_is_no_fault() -> None:
+    counter = Counter(PWRON_RESET, banner="Newland")
+    await counter.reads(b"Newland NLS-EM20\rV1.2.3 ready\r\n", 0.5)
+
+    assert counter.data() == []
+    assert counter.fault_codes == set()
+
+
+@in_virtual_time
+async def test_a_plug_pulled_half_way_through_a_scan_leaves_nothing_of_it() -> None:
+    counter = Counter()
+    await counter.reads(b"40063", 0.02)
+    counter.board.set_level(SENSE, 0)
+    await until(lambda: counter.fault_codes == {"scanner_unplugged"})
+    counter.board.set_level(SENSE, 1)
+    await until(lambda: counter.fault_codes == set())
+    await counter.reads(b"4006381333931\r")
+
+    assert counter.data()[-1] == b"4006381333931"
+
+
+# -- the trigger -------------------------------------------------------------------------------------------------
+
+
+async def fill(counter: Counter, count: int, first: int = 0) -> None:
+    for number in range(first, first + count):
+        await counter.reads(b"code%03d\r" % number, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "on", "off"), [("serial_syn", SYN_ON, SYN_OFF), ("gm65", GM65_ON, GM65_OFF)], ids=["serial_syn", "gm65"]
+)
+def test_the_scanner_is_held_off_before_the_ring_is_full_and_let_go_when_there_is_room(
+    trigger: str, on: bytes, off: bytes
+) -> None:
+    async def main() -> None:
+        counter = Counter(trigger=trigger)
+        counter.link.down()
+        await fill(counter, counter.hold_scans - 1)
+        assert bytes(counter.wire.sent).endswith(on)
+        assert off not in counter.wire.sent
+
+        await fill(counter, 1, counter.hold_scans)
+        assert bytes(counter.wire.sent).endswith(off)
+        assert counter.fault_codes == {"scans_waiting"}
+        await fill(counter, 4, 100)  # what was on its way
+        assert counter.scanner.dropped_scans == 0
+
+        counter.link.up()
+        assert counter.states()[-1] == HELD
+        counter.link.say("scan_taken", counter.hold_scans + 3 - counter.free_scans)
+        await seconds(1)
+        assert bytes(counter.wire.sent).endswith(off)
+        counter.link.say("scan_taken", counter.hold_scans + 4 - counter.free_scans)
+        await seconds(1)
+        assert bytes(counter.wire.sent).endswith(on)
+        assert counter.states()[-1] == READING
+        assert counter.fault_codes == set()
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize("on_level", [0, 1])
+def test_a_trigger_line_has_the_level_that_the_board_file_says(on_level: int) -> None:
+    async def main() -> None:
+        counter = Counter(trigger="pin", trigger_pin=TRIGGER_PIN, trigger_on_level=on_level)
+        assert counter.board.levels[TRIGGER_PIN] == on_level
+        counter.link.say("scanner_enable", 0, 60_000)
+        assert counter.board.levels[TRIGGER_PIN] == 1 - on_level
+        counter.link.say("scanner_enable", 1, 0)
+        assert counter.board.levels[TRIGGER_PIN] == on_level
+        await seconds(5)
+        assert counter.wire.sent == b""
+
+    run_in_virtual_time(main())
+
+
+@in_virtual_time
+async def test_few_long_codes_hold_the_scanner_off_too() -> None:
+    counter = Counter(trigger="serial_syn")
+    counter.link.down()
+    for number in range(10):
+        if counter.scanner.state() == HELD:
+            break
+        await counter.reads(b"%d" % number * 2000 + b"\r", 1)
+    assert counter.scanner._ring_bytes + counter.scan_bytes_max <= counter.ring_bytes + 2000
+    assert counter.scanner.dropped_scans == 0
+    assert counter.fault_codes == {"scans_waiting"}
+
+
+@in_virtual_time
+async def test_a_scanner_that_reads_when_it_likes_shows_the_fault_alone() -> None:
+    counter = Counter()
+    counter.link.down()
+    await fill(counter, counter.hold_scans)
+    assert counter.fault_codes == {"scans_waiting"}
+    assert counter.wire.sent == b""
+    counter.link.up()
+    assert counter.link.heard("scanner")[-1] == (READING, 0)
+
+
+@in_virtual_time
+async def test_a_till_switches_it_off_and_on_and_hears_each_time_what_came_of_it() -> None:
+    counter = Counter(trigger="serial_syn")
+    counter.link.up()
+    assert counter.states() == [READING]
+    for _ in range(2):
+        counter.link.say("scanner_enable", 0, 60_000)
+        await seconds(0.1)
+        assert bytes(counter.wire.sent).endswith(SYN_OFF)
+    counter.link.say("scanner_enable", 1, 0)
+    await seconds(0.1)
+    assert bytes(counter.wire.sent).endswith(SYN_ON)
+    assert counter.states() == [READING, OFF, OFF, READING]
+
+
+@pytest.mark.parametrize("for_ms", [1000, 60_000, 3_600_000, 0xFFFFFFFF])
+def test_a_till_that_vanishes_does_not_leave_it_off_for_ever(for_ms: int) -> None:
+    async def main() -> None:
+        counter = Counter(trigger="serial_syn")
+        counter.link.say("scanner_enable", 0, for_ms)
+        span_s = min(for_ms, 3_600_000) / 1000
+        await seconds(span_s - 0.3)
+        assert counter.scanner.state() == OFF
+        await seconds(0.6)
+        assert counter.scanner.state() == READING
+        assert bytes(counter.wire.sent).endswith(SYN_ON)
+        assert counter.states()[-1] == READING
+
+    run_in_virtual_time(main())
+
+
+@in_virtual_time
+async def test_with_no_bridge_there_is_nobody_to_switch_it_on_again_so_it_is_on() -> None:
+    counter = Counter(trigger="serial_syn")
+    counter.link.say("scanner_enable", 0, 60_000)
+    counter.link.down()
+    await seconds(0.1)
+    assert bytes(counter.wire.sent).endswith(SYN_ON)
+    counter.link.up()
+    assert counter.states()[-1] == READING
+
+
+@in_virtual_time
+async def test_a_scanner_that_can_not_be_switched_says_so_and_goes_on() -> None:
+    counter = Counter()
+    counter.link.say("scanner_enable", 0, 60_000)
+    assert counter.link.heard("scanner") == [(READING, 0)]
+    await counter.reads(b"123\r")
+    assert counter.data() == [b"123"]
+
+
+@in_virtual_time
+async def test_a_command_is_given_again_after_each_scan_and_before_the_scanner_gives_up() -> None:
+    counter = Counter(trigger="gm65")
+    await seconds(20)
+    assert 8 <= bytes(counter.wire.sent).count(GM65_ON) <= 12
+    counter.wire.sent.clear()
+    await counter.reads(b"123\r", 0.1)
+    assert bytes(counter.wire.sent).count(GM65_ON) in (1, 2)
+    counter.link.say("scanner_enable", 0, 60_000)
+    counter.wire.sent.clear()
+    await seconds(20)
+    assert GM65_ON not in counter.wire.sent
+
+
+@in_virtual_time
+async def test_what_a_scanner_answers_to_its_commands_is_no_scan() -> None:
+    counter = Counter(trigger="gm65")
+    for suffix in (b"\r", b""):
+        await counter.reads(GM65_ANSWER, 2)
+        await counter.reads(GM65_ANSWER + b"4006381333931" + suffix, 2)
+        await counter.reads(GM65_ANSWER[:3], 0.01)
+        await counter.reads(GM65_ANSWER[3:], 2)
+        await counter.reads(b"96385074" + suffix + GM65_ANSWER, 2)
+        if suffix:
+            await counter.reads(b"half", 1)  # from here on without suffix
+            assert counter.fault_codes == {"scanner_garbled"}
+    assert counter.data() == [b"4006381333931", b"96385074"] * 2
+    assert counter.fault_codes == set()
+
+
 # -- the ring ----------------------------------------------------------------------------------------------------
 
 
@@ -234,7 +490,7 @@ async def test_a_full_ring_shows_the_fault_and_loses_nothing_that_it_took() -> N
     counter.link.down()
     for number in range(counter.ring_scans + 10):
         await counter.reads(b"code%03d\r" % number, 0.01)
-        assert ("scans_waiting" in counter.fault_codes) == (number >= counter.ring_scans - 1)
+        assert ("scans_waiting" in counter.fault_codes) == (number >= counter.hold_scans - 1)
     assert counter.blips == counter.ring_scans
     assert counter.scanner.dropped_scans == 10
 
@@ -244,7 +500,9 @@ async def test_a_full_ring_shows_the_fault_and_loses_nothing_that_it_took() -> N
 
     counter.link.say("scan_taken", 0)  # nothing new
     assert counter.fault_codes == {"scans_waiting"}
-    counter.link.say("scan_taken", 10)
+    counter.link.say("scan_taken", counter.ring_scans - counter.free_scans - 1)
+    assert counter.fault_codes == {"scans_waiting"}
+    counter.link.say("scan_taken", counter.ring_scans - counter.free_scans)
     assert counter.fault_codes == set()
     await counter.reads(b"one more\r")
     assert counter.scans()[-1] == (counter.ring_scans + 1, 0, b"one more")
