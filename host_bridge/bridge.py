@@ -14,6 +14,7 @@ import msgspec
 
 from host_bridge import log as bridge_log
 from host_bridge.config import Config
+from host_bridge.hub.choice import Claims
 from host_bridge.interfaces.http.server import HttpInterface
 from host_bridge.served_hub import ServedHub, ServiceDied
 
@@ -22,48 +23,78 @@ __all__ = ["Addresses", "Bridge", "ServiceDied", "serve"]
 log = logging.getLogger(__name__)
 
 STOP_DEADLINE_S = 10.0
-ONLY_HUB = "hub"  # the name of the one hub of [hub]
 
 
 class Addresses(msgspec.Struct, frozen=True):
     """Where the bridge is to be found."""
 
     dashboard: str
-    raw: str | None
+    raw: str | None  # of the only hub
+    hubs: dict[str, str | None] = {}  # of several: each one's name, and where tills print raw
 
 
 class Bridge:
-    """Holds the hubs by name."""
+    """Holds the served hubs by name.
+
+    The only hub is the bridge's purpose: what it can't do without ends the process. Of several hubs each one's trouble
+    is its own: it is told as a fault of that hub, which is tried again while the others go on.
+    """
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        raw = config.raw.address if config.raw.enabled else None
-        self.hubs = {ONLY_HUB: ServedHub(ONLY_HUB, config.hub, config, state_path=config.state_path, raw=raw)}
+        claims = Claims()
+        self.hubs = {place.name: ServedHub(place, config, claims) for place in config.places()}
+        self._keepers: list[asyncio.Task[None]] = []
         # What is started is stopped in the opposite order, in which no promise breaks: tills first, then the hubs.
         self._stops = AsyncExitStack()
 
     async def start(self) -> Addresses:
         """Start the hubs, then let tills in.
 
-        Raises OSError (address), JournalError or VirtualHubError; nothing is left running then.
+        Raises OSError (address), and for an only hub JournalError or VirtualHubError; nothing is left running then.
         """
         try:
-            for hub in self.hubs.values():
-                await hub.start()
-                self._stops.push_async_callback(hub.stop)
+            self._stops.push_async_callback(self._stop_hubs)
+            if self._config.several:
+                await asyncio.gather(*(hub.try_start() for hub in self.hubs.values()))
+            else:
+                await self._only.start()
             http = await self._start_http()
         except BaseException:
             await self.stop()
             raise
-        return Addresses(http.url, self.hubs[ONLY_HUB].raw_address)
+        if not self._config.several:
+            return Addresses(http.url, self._only.raw_address)
+        self._keepers = [asyncio.create_task(hub.keep(), name=f"hub {name}") for name, hub in self.hubs.items()]
+        return Addresses(http.url, None, {name: hub.raw_address for name, hub in self.hubs.items()})
 
     async def run(self) -> None:
         """Wait for ever; raises ServiceDied if a part of the bridge ends."""
-        await self.hubs[ONLY_HUB].run()
+        if not self._config.several:
+            await self._only.run()
+        done, _ = await asyncio.wait(self._keepers, return_when=asyncio.FIRST_COMPLETED)
+        task = done.pop()
+        raise ServiceDied(f"{task.get_name()} ended") from (None if task.cancelled() else task.exception())
 
     async def stop(self) -> None:
         """Stop what runs; jobs and scans that are not settled stay in the journals for the next start."""
         await self._stops.aclose()
+
+    @property
+    def _only(self) -> ServedHub:
+        (hub,) = self.hubs.values()
+        return hub
+
+    async def _stop_hubs(self) -> None:
+        """All of them, whatever one of them meets."""
+        for keeper in self._keepers:
+            keeper.cancel()
+        if self._keepers:
+            await asyncio.wait(self._keepers)
+        results = await asyncio.gather(*(hub.stop() for hub in self.hubs.values()), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
 
     async def _start_http(self) -> HttpInterface:
         config = self._config

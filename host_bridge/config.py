@@ -23,6 +23,7 @@ from host_bridge.journal.limits import JournalLimits
 from host_bridge.toml_document import NO_FILE, ConfigError, Document, read_text
 
 MAX_HUBS = 32
+MAX_VIRTUAL_HUBS = 8  # each is two processes
 ONLY_HUB = "hub"  # the name of the one hub of [hub]
 MAX_PORT = 65535
 
@@ -260,7 +261,7 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
     enabled: Annotated[bool, _says("Use it in place of a real hub.")] = False
     hubs: Annotated[
         int,
-        Meta(ge=1, le=MAX_HUBS),
+        Meta(ge=1, le=MAX_VIRTUAL_HUBS),
         _says(
             "How many, named hub1, hub2, …; the first prints raw at `raw.listen`, the next ones at the ports that "
             "follow. With `[hubs.NAME]` tables: one for each of them."

@@ -22,6 +22,7 @@ import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -45,6 +46,9 @@ _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _PLAIN = re.compile(r"[^\s\"=\x00-\x1f\x7f-\x9f]+")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "component", "repeated"}
+
+# Of which of several hubs a task speaks: it and what it starts carry the name to their lines.
+SERVED_HUB: ContextVar[str | None] = ContextVar("served_hub", default=None)
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -174,6 +178,8 @@ class RepeatQuieter(logging.handlers.QueueHandler):
         copy.exc_text = _trace(record)
         fields = {name: value for name, value in vars(record).items() if name not in _STANDARD and name != "fields"}
         fields.update(getattr(record, "fields", None) or {})
+        if (hub := SERVED_HUB.get()) is not None:
+            fields["hub"] = hub
         copy.fields = {str(name): _safe(str(name), value, MAX_DEPTH) for name, value in fields.items()}
         copy.component = record.name.removeprefix("host_bridge.")
         copy.repeated = 0
@@ -195,7 +201,8 @@ class RepeatQuieter(logging.handlers.QueueHandler):
                 self.dropped_lines += 1
 
     def _quiet(self, record: logging.LogRecord) -> None:
-        key = (record.name, record.levelno, record.msg)
+        hub = record.fields.get("hub")  # type: ignore[attr-defined]
+        key = (record.name, record.levelno, record.msg if hub is None else f"{hub}: {record.msg}")
         now = self._monotonic()
         shown_at, repeats = self._seen.pop(key, (None, 0))
         if shown_at is not None and now - shown_at < REPEAT_WINDOW_S:

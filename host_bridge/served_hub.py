@@ -8,26 +8,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import tomllib
+import zlib
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from host_bridge import __version__
-from host_bridge.config import Address, Config, Hub
+from host_bridge.config import Config, Hub, HubPlace
 from host_bridge.devices.hub import HubDevices
 from host_bridge.devices.printer import PrinterOptions
 from host_bridge.events import EventBus, FaultEvent, LinkEvent, Overflow
+from host_bridge.hub.choice import Claims, HubChoice
+from host_bridge.hub.last_hub import LastHub
 from host_bridge.hub.reconnect import HubLink, HubLinkOptions, Recovery
 from host_bridge.interfaces.raw import RawInterface
 from host_bridge.interfaces.raw_client import RawLimits
-from host_bridge.interfaces.services import Drawers, Printing, Scans, VirtualCounter
+from host_bridge.interfaces.services import Drawers, Printing, Refused, Scans, VirtualCounter
 from host_bridge.journal import Journal, JournalError
-from host_bridge.state import State
+from host_bridge.log import SERVED_HUB
+from host_bridge.state import Devices, DrawerState, IndicatorState, LinkState, PrinterState, ScannerState, State
+from host_bridge.virtual.control import VirtualHubError
 from host_bridge.virtual.drills import DrillHub
 from host_bridge.virtual.options import Options
 from host_bridge.watch.faults import FaultBoard
+from host_bridge.watch.texts import PATTERN_TEXTS
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +42,9 @@ JOURNAL_FILE = "journal.sqlite3"
 PRUNE_EVERY_S = 3600
 ROOM_EVERY_S = 1.0
 DTR_RTS_AT_ATTEMPT = 3
+RETRY_FIRST_S = 1.0
+RETRY_MAX_S = 30.0
+HELD_S = 60.0  # a hub that was served for so long is started again at once when it fails
 
 
 class ServiceDied(Exception):
@@ -44,17 +54,19 @@ class ServiceDied(Exception):
 class ServedHub:
     """Implements `services.ServedHub`."""
 
-    def __init__(self, name: str, hub: Hub, config: Config, *, state_path: Path, raw: Address | None) -> None:
-        """`state_path`: the folder of its journal. `raw`: where tills print raw, None for nowhere."""
-        self.name = name
+    def __init__(self, place: HubPlace, config: Config, claims: Claims) -> None:
+        """`claims`: what the served hubs of this process hold."""
+        self.name = place.name
         self.events = EventBus()
-        self._hub = hub
+        self._place = place
         self._config = config
-        self._state_path = state_path
-        self._raw_address = raw
+        self._claims = claims
         self._raw: RawInterface | None = None
         self._faults = FaultBoard(self.events)
         self._virtual: DrillHub | None = None
+        self._devices: HubDevices | None = None  # None while it is not served
+        self._why_not = ("hub_stopped", "this hub's service has not started yet")
+        self._down_since = _now()
         self._tasks: list[asyncio.Task[None]] = []
         # What is started is stopped in the opposite order, in which no promise breaks: tills, devices, link, journal.
         self._stops = AsyncExitStack()
@@ -67,8 +79,9 @@ class ServedHub:
         Raises OSError (address), JournalError or VirtualHubError; nothing is left running then.
         """
         try:
-            self._journal = await Journal.open(self._state_path / JOURNAL_FILE, self._config.journal)
+            self._journal = await Journal.open(self._place.state_path / JOURNAL_FILE, self._config.journal)
             self._stops.push_async_callback(self._journal.close)
+            self._faults.report_link("down", "starting")
             await self._start_link(await self._find_port())
             self._tasks = [
                 asyncio.create_task(self._record_faults(), name="record faults"),
@@ -83,6 +96,7 @@ class ServedHub:
 
     async def run(self) -> None:
         """Wait for ever; raises ServiceDied if a part ends."""
+        assert self._devices is not None
         running = [*self._tasks, *self._devices.tasks()]
         done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         task = done.pop()
@@ -90,21 +104,51 @@ class ServedHub:
 
     async def stop(self) -> None:
         """Stop what runs; jobs and scans that are not settled stay in the journal for the next start."""
-        await self._stops.aclose()
+        try:
+            await self._stops.aclose()
+        finally:
+            self._devices = self._raw = None
+            self._down_since = _now()
+
+    async def try_start(self) -> None:
+        """Start; what stands in the way becomes a fault of this hub, and of no other."""
+        SERVED_HUB.set(self.name)
+        try:
+            await self.start()
+        except Exception as error:
+            self._fail(error)
+
+    async def keep(self) -> None:
+        """Serve for ever: what fails is told, stopped, and started again."""
+        SERVED_HUB.set(self.name)
+        pause_s = RETRY_FIRST_S
+        loop = asyncio.get_running_loop()
+        while True:
+            began_at = loop.time()
+            if self._devices is not None:
+                try:
+                    await self.run()
+                except ServiceDied as error:
+                    await self._give_up(error)
+            if loop.time() - began_at > HELD_S:
+                pause_s = RETRY_FIRST_S
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, RETRY_MAX_S)
+            await self.try_start()
 
     # -- services.ServedHub --------------------------------------------------------------------------------------
 
     @property
     def printing(self) -> Printing:
-        return self._devices.printing
+        return self._served().printing
 
     @property
     def drawers(self) -> Drawers:
-        return self._devices.drawers
+        return self._served().drawers
 
     @property
     def scans(self) -> Scans:
-        return self._devices.scans
+        return self._served().scans
 
     @property
     def virtual(self) -> VirtualCounter | None:
@@ -113,12 +157,12 @@ class ServedHub:
     def state(self) -> State:
         return State(
             version=__version__,
-            time=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            virtual=self._virtual is not None,
-            link=self._link.state(),
-            hub=self._devices.hub(),
-            devices=self._devices.devices(),
-            indicator=self._devices.indicator.state(),
+            time=_now(),
+            virtual=self._config.virtual.enabled,
+            link=self._link.state() if self._devices else self._down(),
+            hub=self._devices.hub() if self._devices else None,
+            devices=self._devices.devices() if self._devices else _UNKNOWN_DEVICES,
+            indicator=self._devices.indicator.state() if self._devices else _WAITING,
             faults=self._faults.active(),
         )
 
@@ -136,7 +180,7 @@ class ServedHub:
         """The configured port, or that of a virtual hub started for it."""
         virtual = self._config.virtual
         if not virtual.enabled:
-            return self._hub.port
+            return self._place.hub.port
         self._virtual = DrillHub(on_event=self.events.publish)
         options = Options(
             engine=virtual.engine,
@@ -146,16 +190,28 @@ class ServedHub:
         )
         board = _virtual_board()
         board["printer"]["baud_rate"] = options.printer_baud
-        await self._virtual.start(self._state_path, board=board, options=options)
+        if self._config.several:
+            options = msgspec.structs.replace(options, unique_id=f"e6600000{zlib.crc32(self.name.encode()):08x}")
+            board["hub_name"] = self.name
+        await self._virtual.start(self._place.state_path, board=board, options=options)
         self._stops.push_async_callback(self._virtual.stop)
         return self._virtual.port
 
     async def _start_link(self, port: str) -> None:
         config = self._config
+        last = LastHub(self._place.state_path)
+        hub = self._place.hub
+        wanted_id = None if config.virtual.enabled else hub.id
+        last_id = await last.read()
+        choice = HubChoice(self.name, self._claims, wanted_id=wanted_id, last_id=last_id, remember=last.remember)
         self._link = HubLink(
-            port, options=_link_options(self._hub), publish=self._on_link_event, keep_trace=self._keep_trace
+            port,
+            options=_link_options(hub),
+            publish=self._on_link_event,
+            keep_trace=self._keep_trace,
+            choice=choice,
         )
-        self._devices = HubDevices(
+        devices = self._devices = HubDevices(
             self._link,
             self._journal,
             self.events,
@@ -167,14 +223,16 @@ class ServedHub:
         )
         if self._virtual:
             self._virtual.kick = lambda: self.drawers.kick(source="drill")
-        self._stops.push_async_callback(self._devices.settle)
+        self._stops.push_async_callback(last.settle)
+        self._stops.push_async_callback(devices.settle)
         self._stops.push_async_callback(self._link.stop)
-        await self._devices.start()
-        self._stops.push_async_callback(self._devices.stop)
+        await devices.start()
+        self._stops.push_async_callback(devices.stop)
         self._link.start()
 
     async def _start_raw(self) -> None:
-        if self._raw_address is None:
+        address = self._place.raw
+        if address is None:
             return
         config = self._config
         limits = RawLimits(
@@ -182,7 +240,7 @@ class ServedHub:
             idle_flush_ms=config.raw.idle_flush_ms,
             max_job_bytes=config.printer.max_job_bytes,
         )
-        raw = RawInterface(self, self._raw_address.host, self._raw_address.port, limits=limits)
+        raw = RawInterface(self, address.host, address.port, limits=limits)
         await raw.start()
         self._stops.push_async_callback(raw.stop)
         self._raw = raw
@@ -194,10 +252,40 @@ class ServedHub:
 
     def _on_link_event(self, event: LinkEvent) -> None:
         self.events.publish(event)
-        self._devices.on_link_event(event)
+        if self._devices is not None:
+            self._devices.on_link_event(event)
 
     def _keep_trace(self, reason: str, frames: list[tuple[object, ...]]) -> None:
-        self._devices.keep_trace(reason, frames)
+        if self._devices is not None:
+            self._devices.keep_trace(reason, frames)
+
+    def _served(self) -> HubDevices:
+        if self._devices is None:
+            raise Refused(*self._why_not)
+        return self._devices
+
+    async def _give_up(self, error: ServiceDied) -> None:
+        """A part of it has died."""
+        log.error("%s", error, exc_info=error.__cause__)
+        try:
+            await self.stop()
+        except Exception:  # what can't be stopped must not keep the rest from its next try
+            log.exception("this hub could not be stopped in order")
+        self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        code = "journal_failed" if isinstance(error, JournalError) else "hub_stopped"
+        if (code, str(error)) != self._why_not:
+            log.error("this hub is not served: %s", error, exc_info=_unforeseen(error))
+        self._why_not = (code, str(error))
+        self._faults.report_bridge("journal_full", False)
+        self._faults.report_link("down", code)
+        self.events.publish(LinkEvent(link=self._down()))
+
+    def _down(self) -> LinkState:
+        """While it is not served."""
+        code, detail = self._why_not
+        return LinkState(status="down", since=self._down_since, port=self._place.hub.port, reason=code, detail=detail)
 
     async def _record_faults(self) -> None:
         """Keep in the journal when each fault came and went."""
@@ -221,7 +309,7 @@ class ServedHub:
         while True:
             full = self._journal.accepting() is not None
             if full != ("journal_full" in self._faults.codes("bridge")):
-                self._devices.indicator.want(self._faults.report_bridge("journal_full", full))
+                self._served().indicator.want(self._faults.report_bridge("journal_full", full))
             await asyncio.sleep(ROOM_EVERY_S)
 
     async def _prune(self) -> None:
@@ -231,6 +319,23 @@ class ServedHub:
             except JournalError as error:
                 log.error("the journal could not be pruned: %s", error)
             await asyncio.sleep(PRUNE_EVERY_S)
+
+
+_UNKNOWN_DEVICES = Devices(
+    scanner=ScannerState(status="unknown"),
+    printer=PrinterState(status="unknown"),
+    drawer=DrawerState(status="unknown"),
+)
+_WAITING = IndicatorState(pattern="waiting", known=False, meaning=PATTERN_TEXTS["waiting"])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _unforeseen(error: Exception) -> Exception | None:
+    """What wants its traceback in the log."""
+    return None if isinstance(error, (JournalError, VirtualHubError, OSError, ServiceDied)) else error
 
 
 def _link_options(hub: Hub) -> HubLinkOptions:

@@ -31,6 +31,7 @@ class LinkState(msgspec.Struct, frozen=True, kw_only=True):
     port: str | None = None  # the port in use, or last used
     transport: str | None = None  # "USB CDC", "UART", "TCP", "pty"
     reason: str | None = None  # while down: "port_missing", "port_busy", "silent", ... see docs/faults.md
+    detail: str | None = None  # while down: what exactly was seen, for a technician
     round_trip_ms: float | None = None
     session: int | None = None
     statistics: dict[str, int] = {}

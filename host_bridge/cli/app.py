@@ -14,7 +14,17 @@ import msgspec
 import typer
 
 import host_bridge
-from host_bridge.cli import boards_screen, flashing, ports_screen, printing, running, scanning, screen, status_screen
+from host_bridge.cli import (
+    boards_screen,
+    flashing,
+    overview,
+    ports_screen,
+    printing,
+    running,
+    scanning,
+    screen,
+    status_screen,
+)
 from host_bridge.cli.client import Client, Refusal
 from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.words import Words, choose_language
@@ -49,6 +59,10 @@ app.add_typer(boards_screen.boards_app)
 flashing.register(app)
 
 Url = Annotated[str, typer.Option("--url", envvar="COUNTERHUB_URL", help="Where the bridge is.")]
+Hub = Annotated[
+    str | None,
+    typer.Option("--hub", envvar="COUNTERHUB_HUB", metavar="NAME", help="Which of several hubs, by name or id."),
+]
 Lang = Annotated[
     LanguageName | None,
     typer.Option("--lang", envvar="COUNTERHUB_LANG", help="Language; otherwise the locale's.", show_default=False),
@@ -95,6 +109,9 @@ def run(
     virtual: Annotated[
         bool, typer.Option("--virtual", help="Run with a virtual hub: the real firmware with simulated devices.")
     ] = False,
+    hubs: Annotated[
+        int | None, typer.Option(metavar="N", help="With --virtual: so many hubs, named hub1, hub2, … [default: 1]")
+    ] = None,
     engine: Annotated[
         str | None,
         typer.Option(metavar="cpython|micropython", help="What runs the virtual hub's firmware. [default: cpython]"),
@@ -123,6 +140,7 @@ def run(
     given = {
         "hub.port": port,
         "virtual.enabled": virtual or None,
+        "virtual.hubs": hubs,
         "virtual.engine": engine,
         "http.listen": http,
         "raw.listen": raw,
@@ -137,19 +155,27 @@ def run(
 
 
 @app.command(epilog=EPILOG)
-def status(url: Url = DEFAULT_URL, as_json: AsJson = False, lang: Lang = None) -> None:
-    """Show the link, the hub, its devices and faults, with what to do. Exits with 1 if the counter can't sell."""
+def status(url: Url = DEFAULT_URL, hub: Hub = None, as_json: AsJson = False, lang: Lang = None) -> None:
+    """Show the link, the hub, its devices and faults, with what to do. Exits with 1 if the counter can't sell.
+
+    Of several hubs all are shown, unless one is named.
+    """
     words = words_for(lang)
 
     async def ask(client: Client) -> ExitCode:
-        state, document = await client.state()
+        try:
+            state, document = await client.state()
+        except Refusal as refusal:
+            if refusal.code != "hub_not_named":
+                raise
+            return await overview.show(client, words, as_json=as_json)
         if as_json:
             screen.print_json(document)
         else:
             screen.stdout().print(status_screen.render(state, words))
         return status_screen.exit_code(state)
 
-    ask_bridge(url, words, ask)
+    ask_bridge(url, hub, words, ask)
 
 
 @app.command("print", epilog=EPILOG)
@@ -162,6 +188,7 @@ def print_(
     timeout: Annotated[float, typer.Option(min=0.1, max=86_400, metavar="SECONDS", help="How long to wait.")] = 120,
     key: Key = None,
     url: Url = DEFAULT_URL,
+    hub: Hub = None,
     as_json: AsJson = False,
     lang: Lang = None,
 ) -> None:
@@ -180,7 +207,7 @@ def print_(
             return printing.tell_accepted(accepted, words, as_json=as_json)
         return await printing.follow(client, accepted, words, timeout_s=timeout, as_json=as_json)
 
-    ask_bridge(url, words, ask)
+    ask_bridge(url, hub, words, ask)
 
 
 @app.command(epilog=EPILOG)
@@ -198,6 +225,7 @@ def scans(
         int | None, typer.Option(min=1, metavar="N", help="With --follow: end after so many new scans.")
     ] = None,
     url: Url = DEFAULT_URL,
+    hub: Hub = None,
     as_json: AsJson = False,
     lang: Lang = None,
 ) -> None:
@@ -217,7 +245,7 @@ def scans(
             scanning.show_line(row, words, as_json=as_json)
         return ExitCode.OK
 
-    ask_bridge(url, words, ask)
+    ask_bridge(url, hub, words, ask)
 
 
 @drawer_app.command("open", epilog=EPILOG)
@@ -228,6 +256,7 @@ def drawer_open(
     ] = 2000,
     key: Key = None,
     url: Url = DEFAULT_URL,
+    hub: Hub = None,
     as_json: AsJson = False,
     lang: Lang = None,
 ) -> None:
@@ -250,7 +279,7 @@ def drawer_open(
             screen.stdout().print(screen.mark(kind, words(f"drawer.{kick.state}")))
         return ExitCode.OK
 
-    ask_bridge(url, words, ask)
+    ask_bridge(url, hub, words, ask)
 
 
 @app.command(epilog=EPILOG)
@@ -289,11 +318,11 @@ def new_key() -> str:
     return f"cli-{uuid.uuid4()}"
 
 
-def ask_bridge(url: str, words: Words, ask: Callable[[Client], Awaitable[ExitCode]]) -> NoReturn:
+def ask_bridge(url: str, hub: str | None, words: Words, ask: Callable[[Client], Awaitable[ExitCode]]) -> NoReturn:
     """Run one conversation with the bridge and exit with its code; an error is printed with its remedy."""
 
     async def converse() -> ExitCode:
-        async with Client(url, words) as client:
+        async with Client(url, words, hub=hub) as client:
             return await ask(client)
 
     try:

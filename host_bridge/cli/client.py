@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import msgspec
@@ -16,14 +16,14 @@ import host_bridge
 from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.words import Words
 from host_bridge.journal.records import Job, Kick
-from host_bridge.state import State
+from host_bridge.state import FaultState, State
 
 DEADLINE_S = 10.0
 UPLOAD_DEADLINE_S = 60.0  # 16 MiB, composed and journaled on a slow till
 ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
 MESSAGE_LIMIT_BYTES = 1024 * 1024
 HEARTBEAT_S = 15.0
-EVENTS_PATH = "/api/v1/events?observe=1"
+API = "/api/v1"
 REPLAYED_HEADER = "Idempotency-Replayed"
 
 T = TypeVar("T")
@@ -32,8 +32,12 @@ T = TypeVar("T")
 class Refusal(CommandError):
     """The bridge answered with a problem document."""
 
-    def __init__(self, words: Words, status: int, code: str, detail: str, kick: Kick | None = None) -> None:
-        super().__init__(ExitCode.REFUSED, words("refused", detail=f"{detail} [{code}]"))
+    def __init__(
+        self, words: Words, status: int, code: str, detail: str, kick: Kick | None = None, hubs: list[str] | None = None
+    ) -> None:
+        remedy = words(f"{code}.remedy", names=", ".join(hubs)) if hubs else None
+        super().__init__(ExitCode.REFUSED, words("refused", detail=f"{detail} [{code}]"), remedy)
+        self.hubs = hubs or []
         self.kick = kick
         self.status = status
         self.code = code
@@ -49,6 +53,7 @@ class _ProblemDocument(msgspec.Struct):
     title: str = ""
     code: str = ""
     kick: Kick | None = None
+    hubs: list[str] | None = None
 
 
 class Accepted(msgspec.Struct, kw_only=True):
@@ -56,6 +61,19 @@ class Accepted(msgspec.Struct, kw_only=True):
     state: str = "queued"
     warning: str | None = None
     replayed: bool = False
+
+
+class HubRow(msgspec.Struct, kw_only=True):
+    """One of the hubs that the bridge serves."""
+
+    name: str
+    id: str | None = None
+    status: str = "unknown"
+    worst_fault: FaultState | None = None
+
+
+class HubList(msgspec.Struct):
+    hubs: list[HubRow]
 
 
 class ScanRow(msgspec.Struct, kw_only=True):
@@ -92,10 +110,11 @@ def parse_url(url: str, words: Words) -> str:
 
 
 class Client:
-    """Talks to one bridge. Use it in `async with`."""
+    """Talks to one bridge, and of several hubs to the one named. Use it in `async with`."""
 
-    def __init__(self, url: str, words: Words, *, deadline_s: float | None = None) -> None:
+    def __init__(self, url: str, words: Words, *, hub: str | None = None, deadline_s: float | None = None) -> None:
         self.url = parse_url(url, words)
+        self.hub = hub
         self._words = words
         self._deadline_s = DEADLINE_S if deadline_s is None else deadline_s
         self._session: aiohttp.ClientSession | None = None
@@ -113,42 +132,46 @@ class Client:
         if self._session is not None:
             await self._session.close()
 
+    async def hubs(self) -> list[HubRow]:
+        """Return the hubs that the bridge serves."""
+        return (await self._get(f"{API}/hubs", HubList)).hubs
+
     async def state(self) -> tuple[State, dict[str, Any]]:
         """Return the state, and the same as it was sent, with what a newer bridge may have added."""
-        body, _ = await self._request("GET", "/api/v1/state")
+        body, _ = await self._request("GET", self._at("state"))
         return self._decode(body, State), self._decode(body, dict[str, Any])
 
     async def print(self, data: bytes, content_type: str, idempotency_key: str) -> Accepted:
         """Hand over a job. A lost answer is asked for once more, under the same key: it can't print twice."""
         headers = {"Content-Type": content_type, "Idempotency-Key": idempotency_key}
         try:
-            body, answer = await self._request("POST", "/api/v1/print", data, headers, UPLOAD_DEADLINE_S)
+            body, answer = await self._request("POST", self._at("print"), data, headers, UPLOAD_DEADLINE_S)
         except Unreachable as error:
             if isinstance(error.__cause__, aiohttp.ClientConnectorError):
                 raise
-            body, answer = await self._request("POST", "/api/v1/print", data, headers, UPLOAD_DEADLINE_S)
+            body, answer = await self._request("POST", self._at("print"), data, headers, UPLOAD_DEADLINE_S)
         accepted = self._decode(body, Accepted)
         accepted.replayed = answer.get(REPLAYED_HEADER) == "true"
         return accepted
 
     async def job(self, job_id: str) -> Job:
-        return await self._get(f"/api/v1/jobs/{job_id}", Job)
+        return await self._get(self._at(f"jobs/{job_id}"), Job)
 
     async def open_drawer(self, drawer: int, time_to_live_ms: int, idempotency_key: str) -> Kick:
         """Ask for a kick once and never again: a drawer must not open late. A kick that failed is a Refusal with it."""
         body = msgspec.json.encode({"drawer": drawer, "time_to_live_ms": time_to_live_ms})
         headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
         deadline_s = self._deadline_s + time_to_live_ms / 1000
-        answer, _ = await self._request("POST", "/api/v1/drawer/open", body, headers, deadline_s)
+        answer, _ = await self._request("POST", self._at("drawer/open"), body, headers, deadline_s)
         return self._decode(answer, Kick)
 
     async def scans(self, after: int, limit: int) -> list[ScanRow]:
         """Return scans with a higher sequence than `after`, oldest first."""
-        return (await self._get(f"/api/v1/scans?after={after}&limit={limit}", _ScanPage)).scans
+        return (await self._get(self._at(f"scans?after={after}&limit={limit}"), _ScanPage)).scans
 
     async def newest_scans(self, count: int) -> list[ScanRow]:
         """Return the newest scans, oldest first."""
-        return (await self._get(f"/api/v1/scans?newest={count}", _ScanPage)).scans
+        return (await self._get(self._at(f"scans?newest={count}"), _ScanPage)).scans
 
     async def events(self) -> AsyncIterator[dict[str, Any]]:
         """Watch as an observer, who takes no scan away from a till. Ends with Unreachable when the connection does."""
@@ -156,7 +179,7 @@ class Client:
         try:
             async with asyncio.timeout(self._deadline_s):
                 socket_ = await session.ws_connect(
-                    self.url + EVENTS_PATH, heartbeat=HEARTBEAT_S, max_msg_size=MESSAGE_LIMIT_BYTES
+                    self.url + self._at("events?observe=1"), heartbeat=HEARTBEAT_S, max_msg_size=MESSAGE_LIMIT_BYTES
                 )
         except aiohttp.WSServerHandshakeError as error:
             raise Refusal(self._words, error.status, "handshake", f"{error.status} {error.message}") from error
@@ -175,6 +198,9 @@ class Client:
             return msgspec.convert(event, ScanRow)
         except msgspec.ValidationError as error:
             raise self._strange(str(error)) from error
+
+    def _at(self, resource: str) -> str:
+        return f"{API}/{resource}" if self.hub is None else f"{API}/hubs/{quote(self.hub, safe='')}/{resource}"
 
     async def _get(self, path: str, shape: type[T]) -> T:
         body, _ = await self._request("GET", path)
@@ -222,7 +248,7 @@ class Client:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return self._strange(f"HTTP {status} without a problem document")
         detail = problem.detail or problem.title or f"HTTP {status}"
-        return Refusal(self._words, status, problem.code or f"http_{status}", detail, problem.kick)
+        return Refusal(self._words, status, problem.code or f"http_{status}", detail, problem.kick, problem.hubs)
 
     def _strange(self, why: str) -> CommandError:
         remedy = self._words("strange.remedy", version=host_bridge.__version__)

@@ -66,13 +66,15 @@ def announce(addresses: Addresses, *, virtual: bool, words: Words) -> None:
     if virtual:
         title += f" · {words('run.virtual')}"
     if not console.is_terminal:
-        raw = f", {words('run.raw')} {addresses.raw}" if addresses.raw else ""
+        raws = _raws(addresses)
+        raw = f", {words('run.raw')} {', '.join(raws)}" if raws else ""
         print(f"{title}: {words('run.dashboard')} {addresses.dashboard}{raw}", flush=True)
         return
     table = Table.grid(padding=(0, 2))
     table.add_row(words("run.dashboard"), Styled(addresses.dashboard, "bold cyan"), "")
-    if addresses.raw:
-        table.add_row(words("run.raw"), Styled(addresses.raw, "bold"), Styled(words("run.raw.hint"), "dim"))
+    for number, raw in enumerate(_raws(addresses)):
+        hint = words("run.raw.hint") if number == 0 else ""
+        table.add_row("" if number else words("run.raw"), Styled(raw, "bold"), Styled(hint, "dim"))
     panel = Panel(
         table,
         title=mark("ok", title),
@@ -83,6 +85,13 @@ def announce(addresses: Addresses, *, virtual: bool, words: Words) -> None:
         expand=False,
     )
     console.print(panel)
+
+
+def _raws(addresses: Addresses) -> list[str]:
+    """Where tills print raw, each with its hub's name if there are several."""
+    if addresses.raw:
+        return [addresses.raw]
+    return [f"{name} {raw}" for name, raw in addresses.hubs.items() if raw]
 
 
 def explain(error: OSError, addresses: Sequence[Address], words: Words) -> CommandError:

@@ -59,7 +59,7 @@ def render(state: State, words: Words) -> RenderableType:
     )
     if not state.faults:
         return Group(overview, Padding(mark("ok", words("faults.none")), (0, 2)))
-    return Group(overview, *(_fault(fault, words) for fault in state.faults))
+    return Group(overview, *(fault_panel(fault, words) for fault in state.faults))
 
 
 def _status(status: str, words: Words, prefix: str = "") -> Styled:
@@ -74,7 +74,7 @@ def _link_details(state: State, words: Words) -> str:
     link = state.link
     parts: list[str | None] = [words("link.since", time=local_time(link.since))]
     if link.status == "down":
-        parts.append(link.reason)
+        parts.append(f"{link.reason} ({link.detail})" if link.detail else link.reason)
     else:
         parts.append(link.transport)
         if link.round_trip_ms is not None:
@@ -130,10 +130,11 @@ def _indicator(indicator: IndicatorState, words: Words) -> tuple[Styled, str]:
     return dots, _joined([meaning, indicator.pattern if indicator.steps else None])
 
 
-def _fault(fault: FaultState, words: Words) -> Panel:
+def fault_panel(fault: FaultState, words: Words, hub: str | None = None) -> Panel:
+    """A fault with what to do; `hub`: the name of the one that has it, where there are several."""
     title = Styled.assemble(
         mark(SEVERITY_MARKS.get(fault.severity, "unknown"), words(f"severity.{fault.severity}")),
-        (f"  {words.of(fault.title)}", "bold"),
+        (f"  {hub}: {words.of(fault.title)}" if hub else f"  {words.of(fault.title)}", "bold"),
     )
     lines: list[RenderableType] = []
     if words.of(fault.cause):

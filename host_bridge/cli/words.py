@@ -37,7 +37,17 @@ TABLE: dict[str, tuple[str, str]] = {
         "请检查地址，并确认服务与命令行版本一致（本程序为 {version}）。",
     ),
     "refused": ("The bridge refused: {detail}", "服务拒绝了请求：{detail}"),
+    "hub_not_named.remedy": (
+        "Name one with --hub or in COUNTERHUB_HUB: {names}.",
+        "请用 --hub 或环境变量 COUNTERHUB_HUB 指定其中一个：{names}。",
+    ),
+    "hub_unknown.remedy": ("The hubs here are: {names}.", "现有的集线盒：{names}。"),
     # status
+    "hubs.title": ("{count} hubs", "{count} 个集线盒"),
+    "hubs.hint": ("more with --hub {name}", "详情请加 --hub {name}"),
+    "hubs.ready": ("ready", "就绪"),
+    "hubs.warning": ("warning", "警告"),
+    "hubs.fault": ("fault", "故障"),
     "virtual": ("virtual hub", "虚拟集线盒"),
     "link": ("Link", "链路"),
     "link.up": ("up", "已连接"),

@@ -277,6 +277,7 @@ class HubLink:
             port=self._port_in_use,
             transport=self._transport_name,
             reason=None if up else self._reason,
+            detail=None if up else self._detail,
             round_trip_ms=self._round_trip_ms if up else None,
             session=self._session if up else None,
             statistics=self._statistics,
