@@ -21,17 +21,20 @@ ROOT = Path(__file__).resolve().parents[1]
 READY_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 15.0
 POLL_S = 0.02  # between two looks at the state, where no event tells
-_READY = re.compile(r"dashboard (http://\S+), receipt printer ([\d.]+):(\d+)")
+_READY = re.compile(r"dashboard (http://\S+), receipt printer (?:[a-z]\S* )?([\d.]+):(\d+)")
+_NAMED_PRINTER = re.compile(r"(\w+) [\d.]+:(\d+)")
 
 
 class LiveBridge:
     """`counterhub run --virtual` on free ports. Start and kill it as often as wanted on one state directory."""
 
-    def __init__(self, state_dir: Path, config: str = "") -> None:
+    def __init__(self, state_dir: Path, config: str = "", hubs: int = 1) -> None:
         self.state_dir = state_dir
         self.http_url = ""
         self.raw_host = "127.0.0.1"
         self.raw_port = 0
+        self.raw_ports: dict[str, int] = {}  # of several hubs, by name
+        self._hubs = hubs
         self._config = state_dir / "test.toml"
         state_dir.mkdir(parents=True, exist_ok=True)
         self._config.write_text(config, encoding="utf-8")
@@ -42,6 +45,8 @@ class LiveBridge:
         """Start and wait for the line that says where it is. RuntimeError with its log if it does not come."""
         command = [sys.executable, "-m", "host_bridge", "run", "--virtual", "--http", "127.0.0.1:0", "--raw"]
         command += ["127.0.0.1:0", "--state-dir", str(self.state_dir), "--config", str(self._config)]
+        if self._hubs > 1:
+            command += ["--hubs", str(self._hubs)]
         paths = os.pathsep.join((str(ROOT), str(ROOT / "firmware")))
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
@@ -59,6 +64,7 @@ class LiveBridge:
             raise RuntimeError(f"the bridge did not start: {line!r}\n{self.log()}")
         self.http_url = found[1]
         self.raw_host, self.raw_port = found[2], int(found[3])
+        self.raw_ports = {name: int(port) for name, port in _NAMED_PRINTER.findall(line.partition("printer ")[2])}
 
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
@@ -88,23 +94,24 @@ class LiveBridge:
 
 
 class Till:
-    """A till that speaks the native API."""
+    """A till that speaks the native API; with `hub`, to that one of several."""
 
-    def __init__(self, bridge: LiveBridge) -> None:
+    def __init__(self, bridge: LiveBridge, hub: str | None = None) -> None:
         self._bridge = bridge
+        self._hub = hub
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
 
     async def close(self) -> None:
         await self._session.close()
 
     async def get(self, path: str) -> Any:
-        async with self._session.get(self._bridge.http_url + path) as answer:
+        async with self._session.get(self._at(path)) as answer:
             body = await answer.read()
             assert answer.status == 200, (answer.status, body)
             return json.loads(body) if "json" in answer.content_type else body
 
     async def post(self, path: str, **request: Any) -> tuple[int, Any]:
-        async with self._session.post(self._bridge.http_url + path, **request) as answer:
+        async with self._session.post(self._at(path), **request) as answer:
             return answer.status, await answer.json(content_type=None)
 
     async def print(self, data: bytes, **headers: str) -> str:
@@ -148,15 +155,18 @@ class Till:
 
     @asynccontextmanager
     async def events(self, query: str = "") -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        url = self._bridge.http_url + "/api/v1/events" + query
-        async with self._session.ws_connect(url) as socket:
+        async with self._session.ws_connect(self._at("/api/v1/events" + query)) as socket:
             yield socket
+
+    def _at(self, path: str) -> str:
+        if self._hub is None:
+            return self._bridge.http_url + path
+        return f"{self._bridge.http_url}/api/v1/hubs/{self._hub}{path.removeprefix('/api/v1')}"
 
 
 def end_virtual_hub(state_dir: Path) -> None:
-    """End the counter process that a killed bridge left behind."""
-    control = state_dir / "virtual-hub" / "control.json"
-    if control.exists():
+    """End the counter processes that a killed bridge left behind."""
+    for control in state_dir.glob("**/virtual-hub/control.json"):
         os.kill(json.loads(control.read_text())["pid"], signal.SIGTERM)
 
 
