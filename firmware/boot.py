@@ -1,9 +1,5 @@
-"""First thing after a reset: the drawers' pins to rest, then count this boot."""
+"""First thing after a reset, also after one into the raw prompt: the drawers' pins to rest."""
 
 from hub import board
 
 board.drive_to_rest()
-
-from hub import survival  # noqa: E402 - nothing comes before the pins
-
-survival.count_boot()

@@ -49,6 +49,8 @@ class HubState(msgspec.Struct, frozen=True, kw_only=True):
     boots: int
     safe_mode: bool = False
     crumb: str | None = None  # what the hub's last crash left behind
+    crash: Text | None = None  # the same as a sentence: what died, where, and how often
+    problems: list[str] = []  # what the hub's board file and file system lack: file, key, reason
 
 
 class ScannerState(msgspec.Struct, frozen=True, kw_only=True):

@@ -136,9 +136,13 @@ def _patterns(language: Language) -> Iterator[Row]:
         yield Row(PATTERNS.index(name), 0, "", light, ("" if language == "zh" else " ").join(sentences).strip())
 
 
+# safe_mode has a pattern of its own; a device that is left out is told by the till, and shows as board_file.
+SHOWN_OTHERWISE = ("safe_mode", "printer_left_out", "scanner_left_out", "drawer_left_out")
+
+
 def _faults(language: Language, numbers: range | tuple[int, ...]) -> Iterator[Row]:
     for number, code, _, _, blinks in FAULTS:
-        if number in numbers and code != "safe_mode":  # that one has a pattern of its own
+        if number in numbers and code not in SHOWN_OTHERWISE:
             text = FAULT_TEXTS[code]
             yield Row(
                 PATTERN_FAULT, NUMBER_OF[code], str(blinks), _of(text.title, language), _of(text.remedy, language)

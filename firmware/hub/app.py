@@ -8,70 +8,132 @@ from hublink.hello import FLAG_SAFE_MODE
 from hublink.messages import CONTROL, NO_JOB, PRINTER
 from hublink.profile import PROFILES
 
-from hub import VERSION, board, survival, transport
+from hub import VERSION, board, survival, technician, transport
 from hub.drawer import Drawer
 from hub.faults import Faults
-from hub.indicator import Indicator, open_light
+from hub.indicator import Indicator, NoLight, open_last_resort, open_light
 from hub.kick_pins import KickPins
 from hub.printer import Printer
 from hub.scanner import Scanner
 from hub.supervisor import Supervisor
 from hub.uplink import Uplink
 
+_TEXT_BYTES_MAX = 230  # of a message, whose frame carries 240
+# What a wrong section of the board file shows as.
+_FAULTS_OF = {
+    "link": ("board_file",),
+    "indicator": ("indicator",),
+    "printer": ("board_file", "printer_left_out"),
+    "scanner": ("board_file", "scanner_left_out"),
+    "drawer": ("board_file", "drawer_left_out"),
+}
+
 
 class Hub:
-    """The devices that the board file names, one link, one supervisor."""
+    """The devices that the board file names, one link, one supervisor. What can't be opened is left out, and told."""
 
-    def __init__(self, config):
+    def __init__(self, config, crash="", storage_problem=None):
+        """`crash`: the traceback that the last life left. `storage_problem`: a full file system's OSError."""
         self._config = config
         self._safe_mode = survival.wants_safe_mode()
-        self._faults_due = False
         self._boot_id = os.urandom(8)
-        self._printer = self._scanner = None
+        self._drawer = self._printer = self._scanner = None
+        self._blame = crash  # told once a bridge listens
+        self._due = set()
         self.faults = Faults()
         self.faults.set("safe_mode", self._safe_mode)
-        link = config["link"]
-        self._uplink = Uplink(
-            PROFILES[link.get("profile", link["transport"])], self._hello, transport.open_link(link), held=(PRINTER,)
-        )
+        watchdog_ms = board.watchdog_ms()
+        self.faults.set("board_file", bool(board.problems))
+        self._problems = list(board.problems)
+        if storage_problem is not None:
+            self.faults.set("hub_storage", True)
+            self._problems.append("file system: %s" % storage_problem)
+        profile, stream = self._open_link()
+        self._uplink = Uplink(profile, self._hello, stream, held=(PRINTER,))
         self._uplink.attach(self)
-        self._supervisor = Supervisor(config.get("watchdog_ms", 8000), self._on_task_failed)
+        self._supervisor = Supervisor(watchdog_ms, self._on_task_failed)
         self._add_link()
         self._add_indicator()
         if not self._safe_mode:
             self._add_devices()
-        self.faults.listen(self._tell_faults)
+        self.faults.listen(self._on_fault)
 
     def run(self):
         asyncio.run(self._supervisor.run())
+
+    def _open_link(self):
+        """(profile, stream) of the board file's link; where that can't be opened, of the console: any board has it."""
+        try:
+            link = self._config["link"]
+            name = link.get("profile", link["transport"])
+            if name not in PROFILES:
+                raise ValueError("profile: expected one of %s, found %r" % (", ".join(sorted(PROFILES)), name))
+            return PROFILES[name], transport.open_link(link)
+        except Exception as error:
+            self._leave_out("link", error)
+        try:
+            return PROFILES["usb"], transport.open_link({"transport": "usb"})
+        except Exception as error:  # then the LED alone can tell
+            self._problems.append("console: %s" % error)
+            return PROFILES["usb"], transport.NoLink()
 
     def _add_link(self):
         self._supervisor.add("link_read", self._uplink.read)
         self._supervisor.add("link_write", self._uplink.write)
         self._supervisor.add("link_time", self._uplink.keep_time)
+        if board.section("link").get("transport") != "uart":  # the console belongs to whoever holds the cable
+            self._uplink.on("prompt", self._on_prompt)
 
     def _add_indicator(self):
-        light = open_light(self._config.get("indicator", {}))
+        light = self._open("indicator", open_light)
+        if light is None:
+            light = open_last_resort() if self.faults.active else NoLight({})
         self._indicator = Indicator(light, self._uplink, self.faults, self._safe_mode)
         self._supervisor.add("indicator", self._indicator.run)
 
     def _add_devices(self):
-        config = self._config
         add = self._supervisor.add
-        if "drawer" in config and config["drawer"].get("wiring") == "gpio":
-            left_open_ms = config["drawer"].get("left_open_ms")
-            drawer = Drawer(KickPins(config["drawer"]), self._uplink, self.faults, left_open_ms)
-            add("drawer", drawer.work)
-            add("drawer_switch", drawer.watch)
-        if "scanner" in config:
-            self._scanner = Scanner(config["scanner"], self._uplink, self.faults, self._indicator.blip)
+        self._drawer = self._open("drawer", self._make_drawer)
+        if self._drawer:
+            add("drawer", self._drawer.work)
+            add("drawer_switch", self._drawer.watch)
+        self._scanner = self._open("scanner", self._make_scanner)
+        if self._scanner:
             add("scanner", self._scanner.read)
             add("scanner_sense", self._scanner.watch)
-        if "printer" in config:
-            self._printer = Printer(config["printer"], self._uplink, self.faults, self._indicator.blip)
+        self._printer = self._open("printer", self._make_printer)
+        if self._printer:
             add("printer_write", self._printer.write)
             add("printer_read", self._printer.read)
             add("printer_watch", self._printer.watch)
+
+    def _make_drawer(self, wiring):
+        if wiring["wiring"] == "printer":  # the bridge opens it by way of the print stream
+            return None
+        if wiring["wiring"] != "gpio":
+            raise ValueError("wiring: expected 'gpio' or 'printer', found %r" % wiring["wiring"])
+        return Drawer(KickPins(wiring), self._uplink, self.faults, wiring.get("left_open_ms"))
+
+    def _make_scanner(self, port):
+        return Scanner(port, self._uplink, self.faults, self._indicator.blip)
+
+    def _make_printer(self, port):
+        return Printer(port, self._uplink, self.faults, self._indicator.blip)
+
+    def _open(self, section, make):
+        """What a section of the board file describes, or None: a wrong one costs its own device and nothing else."""
+        if section not in self._config:
+            return None
+        try:
+            return make(self._config[section])
+        except Exception as error:  # whatever a wrong value leads to
+            self._leave_out(section, error)
+            return None
+
+    def _leave_out(self, section, error):
+        self._problems.append(board.explain(section, error))
+        for code in _FAULTS_OF[section]:
+            self.faults.set(code, True)
 
     def _hello(self):
         printer, scanner = self._printer, self._scanner
@@ -86,8 +148,8 @@ class Hub:
             "job_received_bytes": printer.received_bytes if printer else 0,
             "scan_oldest": scanner.oldest_sequence if scanner else 0,
             "scan_next": scanner.next_sequence if scanner else 0,
-            "name": self._config.get("hub_name", self._config["name"]),
-            "board": self._config["name"],
+            "name": str(self._config.get("hub_name", self._config["name"])),
+            "board": str(self._config["name"]),
             "firmware": VERSION,
             "crumb": survival.last_crumb(),
         }
@@ -95,22 +157,56 @@ class Hub:
     # -- what the hub itself says on the link --------------------------------------------------------------------
 
     def link_up(self):
-        self._tell_faults()
+        self._due = {"faults", "problems"}
+        self._tell()
 
     def link_down(self):
-        pass
+        self._due = set()
 
     def link_writable(self, channel):
-        if channel == CONTROL and self._faults_due:
-            self._tell_faults()
+        if channel == CONTROL:
+            self._tell()
 
-    def _tell_faults(self):
-        self._faults_due = not self._uplink.send("faults", self.faults.numbers())
+    def _tell(self):
+        """Say what is due, as far as the link has room; the rest follows when it has."""
+        if "faults" in self._due and self._uplink.send("faults", self.faults.numbers()):
+            self._due.discard("faults")
+        if "problems" in self._due and self._uplink.send("problems", _cut("\n".join(self._problems))):
+            self._due.discard("problems")
+        if self._blame and self._uplink.send("blame", _cut(self._blame)):
+            self._blame = ""
+
+    def _on_fault(self):
+        self._due.add("faults")
+        self._tell()
 
     def _on_task_failed(self, name, traceback):
+        self._blame = "%s: %s" % (name, traceback)
         self.faults.set("task_failed", True)
-        self._uplink.send("blame", ("%s: %s" % (name, traceback))[:200].encode())
+        self._tell()
+
+    def _on_prompt(self, word):
+        technician.ask_for_prompt()
+
+
+def _cut(text):
+    """What a message carries of it."""
+    return text.encode()[:_TEXT_BYTES_MAX]
+
+
+def make_hub():
+    """The hub that the board file describes."""
+    config = board.load()
+    crash = survival.take_traceback()
+    storage_problem = None
+    try:
+        board.keep_copy()
+        board.check_room()
+    except OSError as error:
+        storage_problem = error
+    return Hub(config, crash, storage_problem)
 
 
 def main():
-    Hub(board.load()).run()
+    """Run the hub; ends only by an exception."""
+    make_hub().run()

@@ -24,6 +24,8 @@ import time
 import machine
 import micropython
 
+from hub import timers
+
 UNIT_BYTES = 64  # a bulk packet of a full-speed USB device, and what the bridge fills its writes up to
 _DELIMITER = 0x7E
 _QUIET_MS = 20  # a pause between two writes of the bridge: within a unit there is none so long
@@ -187,6 +189,6 @@ def _is_ready(poller):
 def _timer():
     """None where the port has no timer to spare: then all is read byte by byte."""
     try:
-        return machine.Timer(-1)
+        return timers.take()
     except (ValueError, OSError):
         return None

@@ -87,6 +87,14 @@ def open_light(wiring):
     return _KINDS[kind](wiring)
 
 
+def open_last_resort():
+    """The board's own LED, where nothing better is known of the board and it has one that MicroPython names."""
+    try:
+        return OnboardLight({})
+    except (ValueError, OSError):
+        return NoLight({})
+
+
 class Indicator:
     def __init__(self, light, uplink, faults, safe_mode=False):
         self._light = light

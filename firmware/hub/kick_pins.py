@@ -9,6 +9,8 @@ import sys
 import machine
 from machine import Pin
 
+from hub import timers
+
 _RMT_CLOCK_DIV = 80  # of 80 MHz: one unit is a microsecond
 _RMT_UNITS_MAX = 32_767
 _RMT_TAIL_UNITS = 1000
@@ -38,7 +40,7 @@ class _TimerPulser:
 
     def __init__(self, pins):
         self._pins = [Pin(number, Pin.OUT, value=0) for number in pins]
-        self._timer = machine.Timer(-1)
+        self._timer = timers.take()
         self._energised = None
 
     def pulse(self, index, on_ms):
@@ -54,8 +56,7 @@ class _TimerPulser:
 class _RmtPulser:
     """The RMT, an ESP32's pulse generator, times the whole pulse.
 
-    A timer would not do there: its callback waits for the interpreter, and each Timer(-1) is the same hardware timer,
-    which the supervisor has (MicroPython 1.24 to 1.28, ports/esp32/machine_timer.c).
+    A timer would not do there: its callback waits for the interpreter (ports/esp32/machine_timer.c: no hard ones).
     """
 
     def __init__(self, pins):

@@ -164,7 +164,7 @@ class Printer:
             task.rest()
 
     async def _feed(self, task):
-        writer = asyncio.StreamWriter(self._uart, {})
+        writer = transport.open_writer(self._uart, self._port)
         while True:
             if self._clear_due:  # or it would take the next job for the rest of what it waits for
                 self._clear_due = False

@@ -6,12 +6,11 @@ at work, and the watchdog, unfed, resets the chip.
 """
 
 import asyncio
-import sys
 import time
 
 import machine
 
-from hub import survival
+from hub import survival, timers
 
 _CHECK_MS = 250
 _WITNESS_MS = 500
@@ -19,7 +18,6 @@ _HANG_MS = 1500
 _SETTLED_MS = 60_000
 _BACK_OFF_FIRST_MS, _BACK_OFF_MAX_MS = 100, 5000
 _FAILURES_FOR_RESET = 5  # within a minute
-_TRACEBACK_BYTES_MAX = 200
 
 
 class Task:
@@ -58,7 +56,7 @@ class Supervisor:
         self._settled = False
         self._condemned = False
         self._watchdog = machine.WDT(timeout=watchdog_ms)
-        self._witness = machine.Timer(-1)
+        self._witness = timers.take()
         self._witness.init(mode=machine.Timer.PERIODIC, period=_WITNESS_MS, callback=self._look)
 
     def add(self, name, run, deadline_ms=1000):
@@ -86,24 +84,34 @@ class Supervisor:
 
     async def _keep(self, task):
         """Run a task; if it dies, say so and start it again, later each time; if it keeps dying, reset."""
-        back_off_ms = _BACK_OFF_FIRST_MS
+        wait_ms, back_off_ms = 0, _BACK_OFF_FIRST_MS
         failures_since = time.ticks_ms()
         while True:
             try:
+                await asyncio.sleep_ms(wait_ms)
                 await task.run(task)
-                raise RuntimeError("task ended")
-            except Exception as error:
-                task.rest()
-                self._on_failure(task.name, _traceback(error))
+                error = RuntimeError("task ended")
+            except asyncio.CancelledError:
+                error = RuntimeError("task was cancelled")  # nobody may: without it the counter would be half dead
+            except Exception as raised:
+                error = raised
+            task.rest()
             if time.ticks_diff(time.ticks_ms(), failures_since) > _SETTLED_MS:
                 failures_since = time.ticks_ms()
                 task.failures = 0
                 back_off_ms = _BACK_OFF_FIRST_MS
             task.failures += 1
-            if task.failures >= _FAILURES_FOR_RESET:
-                reset("failing:%s" % task.name)
-            await asyncio.sleep_ms(back_off_ms)
-            back_off_ms = min(back_off_ms * 2, _BACK_OFF_MAX_MS)
+            if task.failures >= _FAILURES_FOR_RESET or not self._told(task, error):
+                survival.reset("failing:%s" % task.name, error)
+            wait_ms, back_off_ms = back_off_ms, min(back_off_ms * 2, _BACK_OFF_MAX_MS)
+
+    def _told(self, task, error):
+        """Tell of a failure; False if even that fails."""
+        try:
+            self._on_failure(task.name, survival.traceback(error))
+        except Exception:  # the reset will tell
+            return False
+        return True
 
     def _look(self, _timer):
         """The witness: runs as an interrupt, also when the loop hangs."""
@@ -120,18 +128,3 @@ class Supervisor:
             self._condemned = True
             uptime_s = time.ticks_diff(time.ticks_ms(), self._started_at) // 1000
             survival.leave_crumb("%s:%ds" % (crumb, uptime_s))
-
-
-def reset(why):
-    """Reset on purpose, leaving the reason for the next life."""
-    survival.leave_crumb("reset:" + why)
-    machine.reset()
-
-
-def _traceback(error):
-    """The last lines of an exception's traceback, as text."""
-    import io
-
-    text = io.StringIO()
-    sys.print_exception(error, text)
-    return text.getvalue()[-_TRACEBACK_BYTES_MAX:]

@@ -1,20 +1,40 @@
-"""The technician's way to the prompt: a button held while the hub starts, or Ctrl-C in its first second."""
+"""The technician's way to the prompt: a button held while the hub starts, Ctrl-C in its first second, or a request to
+the running hub, which then restarts into it."""
 
 import time
 
+import machine
 from machine import Pin
+
+from hub import board, survival
 
 _HELD_MS = 50  # a contact has stopped bouncing by then
 _SLICE_MS = 10
 _WINDOW_MS = 1000
+_REQUEST = "reset:prompt"
+
+
+def ask_for_prompt():
+    """Restart into the prompt. Does not return."""
+    survival.leave_crumb(_REQUEST)
+    machine.reset()
+
+
+def was_asked_for():
+    """The last life restarted to give the prompt."""
+    return survival.last_crumb().startswith(_REQUEST)
 
 
 def holds_button(config):
     """The button of the board file's `safe_mode` section is down."""
-    section = config.get("safe_mode") or {}
-    if "pin" not in section:
+    section = config.get("safe_mode")
+    if section is None:
         return False
-    button = Pin(section["pin"], Pin.IN, Pin.PULL_UP)
+    try:
+        button = Pin(section["pin"], Pin.IN, Pin.PULL_UP)
+    except (ValueError, TypeError, KeyError) as error:
+        board.problems.append(board.explain("safe_mode", error))
+        return False
     until = time.ticks_add(time.ticks_ms(), _HELD_MS)
     while not button.value():
         if time.ticks_diff(until, time.ticks_ms()) <= 0:
@@ -23,12 +43,12 @@ def holds_button(config):
     return False
 
 
-def wait_for_ctrl_c(config):
-    """True if Ctrl-C comes before the chip has run for `boot_window_ms`. Only where the link takes the console."""
-    shared = config["link"]["transport"] == "usb"
-    window_ms = config.get("boot_window_ms", _WINDOW_MS if shared else 0)
+def wait_for_ctrl_c():
+    """True if Ctrl-C comes in the chip's first second. Where the link has a UART of its own, Ctrl-C always works."""
+    if board.section("link").get("transport") == "uart":
+        return False
     try:
-        while time.ticks_ms() < window_ms:
+        while time.ticks_ms() < _WINDOW_MS:
             time.sleep_ms(_SLICE_MS)
     except KeyboardInterrupt:
         return True

@@ -27,6 +27,10 @@ FAULTS = (
     (22, "task_failed", "hub", WARNING, 9),
     (23, "board_file", "hub", ERROR, 10),
     (24, "indicator", "hub", WARNING, 10),
+    (25, "printer_left_out", "printer", ERROR, 10),
+    (26, "scanner_left_out", "scanner", ERROR, 10),
+    (27, "drawer_left_out", "drawer", ERROR, 10),
+    (28, "hub_storage", "hub", WARNING, 11),
     # What the bridge finds out and tells the hub.
     (40, "journal_full", "bridge", ERROR, 11),
     # The link itself: the bridge's side of it, never sent; the hub shows "waiting".

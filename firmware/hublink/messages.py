@@ -17,6 +17,7 @@ DICTIONARY = (
     (0x00, "credit", "<BH", "channel limit"),  # either way: messages the sender of this will take in all, mod 2**16
     (0x01, "faults", "*", "numbers"),  # hub: its active faults, one byte each; replaces what it said before
     (0x02, "blame", "*", "text"),  # hub: a task failed and was started again; its traceback's last lines
+    (0x03, "problems", "*", "text"),  # hub: what its board file and file system lack, a line each; sent once a session
     (0x10, "kick", "<IBHI", "kick drawer on_ms deadline_ms"),  # bridge: deadline in the hub's own milliseconds
     (0x11, "kick_done", "<IB", "kick outcome"),  # hub: see KICK_OUTCOMES
     (0x12, "drawer", "<B", "state"),  # hub: see DRAWER_STATES
@@ -34,6 +35,7 @@ DICTIONARY = (
     (0x45, "printer_status", "<B4s", "condition asb"),  # hub: see PRINTER_CONDITIONS; the last ASB bytes
     (0x46, "printer_query", "*", "query"),  # bridge: ask the printer something between jobs
     (0x47, "printer_reply", "*", "reply"),  # hub: what came back
+    (0x50, "prompt", "*", "why"),  # flasher: restart into MicroPython's prompt; obeyed where the link is the console
 )
 
 KICK_OUTCOMES = ("opened", "unverified", "drawer_stuck", "expired", "repeated", "duty", "invalid")

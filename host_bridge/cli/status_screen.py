@@ -93,7 +93,8 @@ def _hub(hub: HubState | None, present: bool, words: Words) -> tuple[Styled | st
         hub.board,
         words("hub.firmware", version=hub.firmware),
         words("hub.boots", boots=hub.boots, cause=hub.reset_cause),
-        words("hub.crumb", crumb=hub.crumb) if hub.crumb else None,
+        words("hub.crumb", crumb=hub.crumb, crash=words.of(hub.crash)) if hub.crash else None,
+        *hub.problems,
     ]
     return head, _joined(parts)
 

@@ -16,6 +16,7 @@ from host_bridge.hub.reconnect import HubLink
 from host_bridge.interfaces.services import KICK_TIME_TO_LIVE_MS
 from host_bridge.journal import Journal, JournalError
 from host_bridge.state import Devices, HubState
+from host_bridge.watch.crumb import explain
 from host_bridge.watch.faults import FaultBoard
 from hublink.hello import FLAG_SAFE_MODE, RESET_CAUSES
 
@@ -72,6 +73,7 @@ class HubDevices:
         self._faults = faults
         self._view = LinkView(link)
         self._notes: set[asyncio.Task[None]] = set()
+        self._problems: list[str] = []
         self.printing = PrinterService(self._view, journal, events, printer)
         self.scans = ScannerService(self._view, journal, events, expire_ms)
         self.drawers = DrawerService(
@@ -81,6 +83,7 @@ class HubDevices:
         self._handlers: dict[str, Any] = {
             "faults": self._on_faults,
             "blame": self._on_blame,
+            "problems": self._on_problems,
             "kick_done": self.drawers.on_kick_done,
             "drawer": self.drawers.on_drawer,
             "scan": self.scans.on_scan,
@@ -129,6 +132,8 @@ class HubDevices:
             boots=hello["boots"],
             safe_mode=bool(hello["flags"] & FLAG_SAFE_MODE),
             crumb=hello["crumb"] or None,
+            crash=explain(hello["crumb"]),
+            problems=list(self._problems),
         )
 
     def devices(self) -> Devices:
@@ -173,6 +178,7 @@ class HubDevices:
     def _on_faults(self, numbers: bytes) -> None:
         codes = self._faults.report_hub(numbers)
         self._view.told = True
+        self.printing.on_faults(codes)
         self.scans.on_faults(codes)
         self.drawers.on_faults(codes)
 
@@ -180,6 +186,13 @@ class HubDevices:
         words = text.decode("utf-8", "replace")
         log.error("a task in the hub failed: %s", words)
         self._note("hub_task_failed", text=words)
+
+    def _on_problems(self, text: bytes) -> None:
+        found = [line for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
+        if found and found != self._problems:
+            log.error("the hub reports: %s", "; ".join(found))
+            self._note("hub_problems", problems=found)
+        self._problems = found
 
     def _note(self, kind: str, **detail: object) -> None:
         """Keep an event, without holding the link up."""

@@ -80,6 +80,7 @@ class PrinterService:
         self._asb: bytes | None = None
         self._hub_job = _NOTHING
         self._hub_prints = True  # not so in safe mode
+        self._left_out = False  # by the hub, whose board file is wrong
         self._current: Job | None = None
         self._handed_out: str | None = None  # the job of which bytes may have left
         self._unproven: str | None = None  # the job for which no proof was asked
@@ -212,7 +213,7 @@ class PrinterService:
         current = self._current.job_id if self._current and self._current.state is JobState.SENDING else None
         if asb is None:
             return PrinterState(
-                status="fault" if self._link.is_up and self._condition == 2 else "unknown",
+                status="fault" if self._link.is_up and (self._condition == 2 or self._left_out) else "unknown",
                 queued_jobs=len(self._queue),
                 current_job=current,
             )
@@ -237,6 +238,10 @@ class PrinterService:
         self._hub_job = HubJob(hello["job"], phase, received_bytes=hello["job_received_bytes"])
         self._hub_prints = not hello["flags"] & FLAG_SAFE_MODE
         self._condition = 0
+        self._changed.set()
+
+    def on_faults(self, codes: set[str]) -> None:
+        self._left_out = "printer_left_out" in codes
         self._changed.set()
 
     def link_down(self) -> None:
@@ -460,7 +465,7 @@ class PrinterService:
 
     def _ready(self) -> bool:
         """The printer answers and is online, or is one that never answers. Else the job can wait, and be cancelled."""
-        if not (self._link.is_up and self._link.told and self._hub_prints):
+        if not (self._link.is_up and self._link.told and self._hub_prints and not self._left_out):
             return False
         return self._options.confirm == "none" or (self._condition == 1 and not self._offline())
 

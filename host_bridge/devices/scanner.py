@@ -115,7 +115,7 @@ class ScannerService:
         self._overrun = False
 
     def on_faults(self, codes: set[str]) -> None:
-        self._faulty = "scanner_unplugged" in codes
+        self._faulty = not codes.isdisjoint(("scanner_unplugged", "scanner_left_out"))
 
     def on_scan(self, sequence: int, age_ms: int, flags: int, data: bytes) -> None:
         if len(self._parts) >= PARTS_MAX and not self._overrun:

@@ -156,8 +156,55 @@ FAULT_TEXTS: dict[str, FaultText] = {
     ),
     "board_file": _fault(
         ("Hub does not know its wiring", "集线盒缺少接线配置"),
-        ("The hub's board file is absent or damaged.", "集线盒的板卡配置文件缺失或损坏。"),
-        ("Call the technician: the hub must be flashed again.", "请联系技术人员重新刷写集线盒。"),
+        ("The hub's board file is absent, damaged or wrong.", "集线盒的板卡配置文件缺失、损坏或有误。"),
+        (
+            "What works goes on working. Call the technician: the hub must be flashed again.",
+            "可用的设备会继续工作。请联系技术人员重新刷写集线盒。",
+        ),
+    ),
+    "printer_left_out": _fault(
+        ("Hub leaves the receipt printer out", "集线盒未启用小票打印机"),
+        (
+            "The printer's section of the hub's board file is wrong: a pin or UART that isn't there.",
+            "板卡配置中打印机一节有误（引脚或 UART 不存在）。",
+        ),
+        (
+            "Go on selling without receipts; they wait. Call the technician: the hub must be flashed again.",
+            "可继续收银，小票会等待打印。请联系技术人员重新刷写集线盒。",
+        ),
+    ),
+    "scanner_left_out": _fault(
+        ("Hub leaves the barcode scanner out", "集线盒未启用扫码枪"),
+        (
+            "The scanner's section of the hub's board file is wrong: a pin or UART that isn't there.",
+            "板卡配置中扫码枪一节有误（引脚或 UART 不存在）。",
+        ),
+        (
+            "Type the numbers in. Call the technician: the hub must be flashed again.",
+            "请手动输入条码，并联系技术人员重新刷写集线盒。",
+        ),
+    ),
+    "drawer_left_out": _fault(
+        ("Hub leaves the cash drawer out", "集线盒未启用钱箱"),
+        (
+            "The drawer's section of the hub's board file is wrong: a pin that isn't there.",
+            "板卡配置中钱箱一节有误（引脚不存在）。",
+        ),
+        (
+            "Open the drawer with its key. Call the technician: the hub must be flashed again.",
+            "请用钥匙打开钱箱，并联系技术人员重新刷写集线盒。",
+        ),
+    ),
+    "hub_storage": _fault(
+        ("Hub's storage is full", "集线盒存储空间已满"),
+        (
+            "The hub's file system has no room left, or can't be written. It goes on working.",
+            "集线盒的文件系统空间不足或无法写入，但仍可继续工作。",
+        ),
+        (
+            "Go on selling. Tell the technician: counterhub backup and counterhub erase make room.",
+            "可继续收银。请告知技术人员：可用 counterhub backup 和 counterhub erase 腾出空间。",
+        ),
     ),
     "journal_full": _fault(
         ("This till's disk is full", "收银机磁盘已满"),

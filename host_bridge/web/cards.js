@@ -119,7 +119,8 @@ export class Cards {
       fact(t("hub.firmware"), own(hub.firmware)),
       fact(t("hub.reset"), own(hub.reset_cause)),
       fact(t("hub.boots"), number(hub.boots)),
-      fact(t("hub.crumb"), own(hub.crumb)),
+      fact(t("hub.crumb"), hub.crash ? own(`${pick(hub.crash)} [${hub.crumb}]`) : null),
+      ...(hub.problems ?? []).map((problem) => fact(t("hub.problem"), own(problem))),
     ]);
   }
 

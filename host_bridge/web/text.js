@@ -139,7 +139,8 @@ const TEXTS = {
   "hub.firmware": ["Firmware", "固件"],
   "hub.boots": ["Starts so far", "启动次数"],
   "hub.reset": ["Last started by", "上次启动原因"],
-  "hub.crumb": ["Left by its last crash", "上次崩溃留下的线索"],
+  "hub.crumb": ["Last crash", "上次崩溃"],
+  "hub.problem": ["Wrong in its board file or storage", "板卡配置或存储问题"],
 
   "indicator.rhythm": ["Rhythm", "节奏"],
   "indicator.steady": ["steady {colour}", "{colour}常亮"],

@@ -7,8 +7,10 @@ The firmware's modules are loaded anew for each life of the hub, with stand-ins 
 from __future__ import annotations
 
 import asyncio
+import errno
 import importlib
 import io
+import json
 import random
 import sys
 import traceback
@@ -21,6 +23,8 @@ from tests.firmware.virtual_time import the_loop
 TICKS_MASK = 0x3FFFFFFF
 TICKS_HALF = 0x20000000
 PWRON_RESET, HARD_RESET, WDT_RESET, SOFT_RESET = 1, 2, 3, 5
+PINS, UARTS = 30, 3
+LED = 99  # the level of the board's own LED, among the pins'
 PUMP_S = 0.001
 BUSY_PUMP_S = 0.005  # how soon a device that takes nothing is asked again
 
@@ -87,17 +91,62 @@ class Line:
                 watcher.set_result(None)
 
 
+class Files:
+    """The board's file system: texts by path; `broken` is what opening one for writing raises."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.broken: OSError | None = None
+        self.free_bytes = 1 << 20
+        self.writes = 0
+
+    def open(self, path: str, mode: str = "r") -> io.StringIO:
+        if mode == "r":
+            if path not in self.texts:
+                raise OSError(errno.ENOENT, "ENOENT")
+            return io.StringIO(self.texts[path])
+        if self.broken:
+            raise self.broken
+        return _Written(self, path)
+
+    def remove(self, path: str) -> None:
+        if self.broken:
+            raise self.broken
+        if self.texts.pop(path, None) is None:
+            raise OSError(errno.ENOENT, "ENOENT")
+
+    def statvfs(self, path: str) -> tuple[int, ...]:
+        return (4096, 4096, 256, self.free_bytes // 4096, self.free_bytes // 4096, 0, 0, 0, 0, 255)
+
+
+class _Written(io.StringIO):
+    """Stands on the board once it is closed."""
+
+    def __init__(self, files: Files, path: str) -> None:
+        super().__init__()
+        self._files, self._path = files, path
+
+    def close(self) -> None:
+        if not self.closed:
+            self._files.texts[self._path] = self.getvalue()
+            self._files.writes += 1
+        super().close()
+
+
 class Board:
     """Pins, lines, memory over a reset, watchdog; and the hub's present life, if it has power."""
 
     def __init__(self, config: dict[str, Any] | None = None, seed: int = 0) -> None:
-        self.config = config or {}
         self.random = random.Random(seed)
         self.ticks_offset = 0
         self.levels: dict[int, int] = {}
         self.edges: dict[int, list[tuple[int, float]]] = {}  # pin → (level, seconds)
         self.lines: dict[int, Line] = {}
         self.rtc = b""
+        self.has_led = True
+        self.files = Files()
+        if config is not None:
+            self.files.texts["board.json"] = json.dumps(config)
         self.resets: list[int] = []  # causes of the starts
         self.life: Life | None = None
         self.on_start: Callable[[], None] = lambda: None
@@ -115,7 +164,7 @@ class Board:
         self.on_start()
         life.module("board").drive_to_rest()
         life.module("survival").count_boot()
-        life.hub = life.module("app").Hub(life.module("board").load())
+        life.hub = life.module("app").make_hub()
         life.hub.run()
         return life.hub
 
@@ -166,9 +215,12 @@ class Life:
         self.printed: list[str] = []
         self._calls: list[asyncio.TimerHandle] = []
         self._modules = self._load()
-        self.module("board")._board = board.config
         self.module("app").os = types.SimpleNamespace(urandom=board.random.randbytes)
-        self.module("supervisor").sys = types.SimpleNamespace(print_exception=self._print_exception)
+        survival = self.module("survival")
+        survival.sys = types.SimpleNamespace(print_exception=self._print_exception, implementation=sys.implementation)
+        for name in ("board", "survival"):
+            module: Any = self.module(name)
+            module.open, module.os = board.files.open, board.files
 
     def module(self, name: str) -> Any:
         return self._modules["hub." + name]
@@ -243,6 +295,8 @@ class Life:
 
         class UART(Uart):
             def __init__(self, number: int, **options: Any) -> None:
+                if number not in range(UARTS):
+                    raise ValueError(f"UART({number}) doesn't exist")
                 super().__init__(life, life.board.line(number), options)
 
         class OfThisLife:
@@ -272,10 +326,12 @@ class Pin:
     IN, OUT, PULL_UP, PULL_DOWN = 0, 1, 2, 3
     life: Life
 
-    def __init__(self, number: int, mode: int = IN, pull: int = -1, value: int | None = None) -> None:
-        self._number = number
-        self._out = mode == self.OUT
+    def __init__(self, number: Any, mode: int = IN, pull: int = -1, value: int | None = None) -> None:
         board = self.life.board
+        if number not in range(PINS) and not (number == "LED" and board.has_led):
+            raise ValueError("invalid pin")
+        self._number = LED if number == "LED" else number
+        self._out = mode == self.OUT
         if self._out and value is not None:
             self.value(value)
         elif not self._out:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from hublink.faults import NUMBER_OF
 from tests.bridge.counter import BOARD, Counter
-from tests.firmware.board import PWRON_RESET, WDT_RESET, Board
+from tests.firmware.board import HARD_RESET, LED, PWRON_RESET, WDT_RESET, Board
 from tests.firmware.virtual_time import in_virtual_time, run_in_virtual_time, seconds, the_loop, until
 
 LINK = BOARD["link"]
@@ -186,3 +187,227 @@ async def test_the_last_word_on_the_faults_reaches_the_bridge_even_after_a_storm
         hub.faults.set("paper_end", number % 2 == 1)
     await until(lambda: counter.faults and not counter.faults.active(), 5)
     await counter.kill_bridge()
+
+
+# -- a board file that is wrong --------------------------------------------------------------------------------------
+
+WHOLE = {key: BOARD[key] for key in ("printer", "scanner", "drawer")} | {
+    "indicator": {"kind": "rgb", "red": 18, "green": 19, "blue": 20}
+}
+DEVICE_TASKS = {"printer": "printer_read", "scanner": "scanner", "drawer": "drawer_switch"}
+
+
+async def problems_of(hub: Board) -> tuple[set[str], list[str]]:
+    """What a bridge learns of a hub that has run for a while: its faults' codes, and the texts."""
+    started = hub.start()
+    by_number = {entry[0]: entry[1] for entry in hub.life._modules["hublink.faults"].FAULTS}  # type: ignore[union-attr]
+    await seconds(30)
+    assert hub.resets == [PWRON_RESET]
+    return {by_number[number] for number in started.faults.active}, started._problems
+
+
+@pytest.mark.parametrize(
+    ("section", "wrong", "said"),
+    [
+        ("printer", {"tx": 77}, "board.json: printer.tx: there is no pin 77"),
+        ("printer", {"uart": 9}, "board.json: printer: UART(9) doesn't exist"),
+        ("printer", {"baud_rate": None}, "board.json: printer.baud_rate: missing"),
+        ("scanner", {"sense": "GP99"}, "board.json: scanner.sense: there is no pin 'GP99'"),
+        ("drawer", {"kick": [14, 99]}, "board.json: drawer.kick: there is no pin 99"),
+        (
+            "drawer",
+            {"wiring": "wireless"},
+            "board.json: drawer: wiring: expected 'gpio' or 'printer', found 'wireless'",
+        ),
+        ("drawer", {"kick": None}, "board.json: drawer.kick: missing"),
+    ],
+)
+def test_a_wrong_section_leaves_out_its_device_and_no_other(section: str, wrong: Any, said: str) -> None:
+    async def main() -> None:
+        values = {key: value for key, value in {**WHOLE[section], **wrong}.items() if value is not None}
+        hub = board(**{**WHOLE, section: values})
+        codes, problems = await problems_of(hub)
+        assert (codes - {"printer_power", "scanner_unplugged"}, problems) == (
+            {"board_file", f"{section}_left_out"},
+            [said],
+        )
+        assert hub.life
+        running = tasks(hub.life.hub)
+        assert {device for device, task in DEVICE_TASKS.items() if task in running} == set(DEVICE_TASKS) - {section}
+        assert not hub.levels.get(14)  # the pin that there is, is at rest
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize("wrong", [7, "rubbish", [], None])
+@pytest.mark.parametrize("section", ["printer", "scanner", "drawer", "indicator", "link", "safe_mode", "watchdog_ms"])
+def test_a_section_that_is_no_section_stops_nothing(section: str, wrong: Any) -> None:
+    async def main() -> None:
+        hub = board(**{**WHOLE, section: wrong})
+        _, problems = await problems_of(hub)
+        if section != "safe_mode":  # main.py's, not the hub's
+            assert len(problems) >= 1 and f"board.json: {section}" in problems[0]
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize(
+    "light",
+    [
+        {"kind": "rgb", "red": 18, "green": 19},
+        {"kind": "mono"},
+        {"kind": "mono", "pin": 80},
+        {"kind": "lantern"},
+    ],
+)
+@pytest.mark.parametrize("has_led", [True, False])
+def test_a_light_that_is_wired_wrong_is_told_by_the_boards_own_led(light: Any, has_led: bool) -> None:
+    async def main() -> None:
+        hub = board(**{**WHOLE, "indicator": light})
+        hub.has_led = has_led
+        codes, _ = await problems_of(hub)
+        assert "indicator" in codes
+        assert (len(hub.pulses(LED)) > 10) == has_led
+        assert "scanner" in tasks(hub.life.hub)  # type: ignore[union-attr]
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "{", "[]", '{"name": "x"}', "\x00\xff", '{"name": "x", "link": ', "9" * 9000]
+)
+def test_a_board_file_that_can_not_be_read_is_replaced_by_the_last_one_that_could(text: str | None) -> None:
+    async def main() -> None:
+        hub = board(**WHOLE)
+        hub.start()
+        await seconds(1)
+        hub.end()
+        hub.set_level(14, 1)
+        if text is None:
+            del hub.files.texts["board.json"]
+        else:
+            hub.files.texts["board.json"] = text
+        started = hub.start(WDT_RESET)
+        assert hub.levels[14] == 0  # at rest, as ever
+        await seconds(60)
+        assert hub.resets == [PWRON_RESET, WDT_RESET]
+        assert set(DEVICE_TASKS.values()) <= set(tasks(started))
+        assert NUMBER_OF["board_file"] in started.faults.numbers()
+        assert started._problems[0].startswith("board.json: ") and "the last one" in started._problems[0]
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize("text", [None, "{"])
+@pytest.mark.parametrize("has_led", [True, False])
+def test_without_any_board_file_the_hub_lives_shows_it_and_resets_nothing(text: str | None, has_led: bool) -> None:
+    async def main() -> None:
+        hub = board(**WHOLE)
+        hub.has_led = has_led
+        hub.files.texts = {} if text is None else {"board.json": text}
+        started = hub.start()
+        await seconds(120)
+        assert hub.resets == [PWRON_RESET]
+        assert (len(hub.pulses(LED)) > 10) == has_led
+        assert started.faults.numbers() == bytes([NUMBER_OF["board_file"]])
+        assert started._hello()["board"] == "unknown"
+
+    run_in_virtual_time(main())
+
+
+@in_virtual_time
+async def test_the_copy_is_written_once_and_again_when_the_board_file_changes() -> None:
+    hub = board(**WHOLE)
+    hub.start()
+    hub.start(WDT_RESET)
+    assert hub.files.writes == 1
+    hub.files.texts["board.json"] = hub.files.texts["board.json"].replace("115200", "9600")
+    hub.start(WDT_RESET)
+    assert (hub.files.writes, hub.files.texts["board.kept.json"]) == (2, hub.files.texts["board.json"])
+
+
+@pytest.mark.parametrize("errno", [28, 30])
+def test_a_file_system_that_takes_nothing_is_a_fault_of_its_own_and_all_goes_on(errno: int) -> None:
+    async def main() -> None:
+        hub = board(**WHOLE)
+        hub.files.broken = OSError(errno, "no")
+        started = hub.start()
+        assert NUMBER_OF["hub_storage"] in started.faults.numbers()
+        assert started._problems[0].startswith("file system: ")
+        assert set(DEVICE_TASKS.values()) <= set(tasks(started))
+        started._scanner._look = explode(ValueError("broken"))
+        await until(lambda: len(hub.resets) > 1, 30)  # the traceback can't be kept; the crumb is
+        assert crumb(hub) == "reset:failing:scanner_sense"
+
+    run_in_virtual_time(main())
+
+
+@in_virtual_time
+async def test_a_file_system_that_is_nearly_full_is_told() -> None:
+    hub = board(**WHOLE)
+    hub.files.free_bytes = 30_000
+    started = hub.start()
+    assert NUMBER_OF["hub_storage"] in started.faults.numbers()
+    assert started._problems == ["file system: 28672 bytes free, an update needs 32768"]
+
+
+# -- tasks that die --------------------------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_the_traceback_of_what_reset_the_hub_reaches_the_bridge_in_the_next_life(tmp_path: Any) -> None:
+    counter = Counter(tmp_path)
+    started = counter.board.start(PWRON_RESET)
+    await seconds(0.1)
+    started._scanner._look = explode(ValueError("broken beyond repair"))
+    await until(lambda: len(counter.board.resets) > 1, 30)
+    await counter.start_bridge()
+    await until(lambda: counter.is_up)
+    await seconds(1)
+    assert counter.journal and counter.devices
+    events = await counter.journal.events(100)
+    assert any(event.kind == "hub_task_failed" and "broken beyond repair" in event.detail["text"] for event in events)
+    assert "traceback.txt" not in counter.board.files.texts
+    hub = counter.devices.hub()
+    assert hub and hub.crash and hub.crash.en == "In the hub task scanner_sense failed again and again"
+    await counter.kill_bridge()
+
+
+@in_virtual_time
+async def test_a_task_that_is_cancelled_comes_back() -> None:
+    hub = board(**WHOLE)
+    started = hub.start()
+    await seconds(1)
+    assert hub.life
+    before = len(hub.life.tasks)
+    for kept in list(hub.life.tasks):
+        if "_keep" in repr(kept):
+            kept.cancel()
+    await seconds(5)
+    assert started.faults.numbers() and hub.resets == [PWRON_RESET]
+    assert not any(task.done() for task in hub.life.tasks[:before] if "_keep" in repr(task))
+
+
+@in_virtual_time
+async def test_what_died_is_counted_as_long_as_it_is_the_same() -> None:
+    hub = board(scanner=BOARD["scanner"])
+    seen = []
+    for culprit in ("scanner_sense", "scanner_sense", "link_time", "scanner_sense"):
+        started = hub.start(PWRON_RESET if not hub.resets else HARD_RESET)
+        lives = len(hub.resets)
+        await seconds(0.05)
+        tasks(started)[culprit].run = explode(ValueError("broken"))
+        for task in hub.life.tasks:  # type: ignore[union-attr]
+            if "_keep" in repr(task):
+                task.cancel()
+        await until(lambda lives=lives: len(hub.resets) > lives, 30)  # type: ignore[misc]
+        seen.append(crumb(hub))
+        survival = hub.life.module("survival")  # type: ignore[union-attr]
+        survival.has_settled()
+    failing = "reset:failing:"
+    assert seen == [
+        f"{failing}scanner_sense",
+        f"{failing}scanner_sense:2x",
+        f"{failing}link_time",
+        f"{failing}scanner_sense",
+    ]

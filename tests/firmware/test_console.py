@@ -122,12 +122,13 @@ class Console:
             "select": types.SimpleNamespace(poll=Poll, POLLIN=1, POLLOUT=4),
             "time": types.SimpleNamespace(ticks_ms=lambda: console.now_ms, ticks_diff=lambda end, start: end - start),
         }
-        aside = {name: sys.modules.pop(name) for name in (*ours, "hub.console") if name in sys.modules}
+        names = (*ours, "hub", "hub.timers", "hub.console")
+        aside = {name: sys.modules.pop(name) for name in names if name in sys.modules}
         sys.modules.update(ours)
         try:
             module: Any = importlib.import_module("hub.console")
         finally:
-            for name in (*ours, "hub.console"):
+            for name in names:
                 sys.modules.pop(name, None)
             sys.modules.update(aside)
         module.sys = types.SimpleNamespace(stdin=stream, stdout=stream)

@@ -67,7 +67,7 @@ def crumbs() -> Iterator[tuple[str, str]]:
     tasks, steps = set(), set()
     for path in FIRMWARE.glob("*.py"):
         text = path.read_text(encoding="utf-8")
-        tasks |= set(re.findall(r"\badd\(\"(\w+)\"", text))
+        tasks |= set(re.findall(r"(?:supervisor\.|\s)add\(\"(\w+)\"", text))
         steps |= set(re.findall(r"\.work\(\"(\w+)\"\)", text))
     assert len(tasks) >= 10 and len(steps) >= 8
     for task in sorted(tasks):

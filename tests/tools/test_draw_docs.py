@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from host_bridge.watch.texts import FAULT_TEXTS
-from hublink.faults import FAULTS
+from hublink.faults import FAULTS, NUMBER_OF, worst
 from hublink.light import AMBER, PATTERN_FAULT, RED, steps
 from tools import draw_docs
 
@@ -28,7 +28,7 @@ def test_each_document_is_current(path: object, text: str) -> None:
 def test_the_card_names_every_fault_that_the_light_can_show(language: draw_docs.Language) -> None:
     said = "".join(each.text or "" for each in ET.fromstring(CARDS[language]).iter(f"{SVG}text"))
     for number, code, *_ in FAULTS:
-        if number < 60 and code != "safe_mode":
+        if number < 60 and code not in draw_docs.SHOWN_OTHERWISE:
             text = FAULT_TEXTS[code]
             for sentence in (text.title, text.remedy):
                 wanted = sentence.zh if language == "zh" else sentence.en
@@ -50,8 +50,17 @@ def test_a_row_shows_as_many_flashes_as_the_table_says() -> None:
 
 
 def test_one_light_never_means_two_things() -> None:
-    shown = [steps(PATTERN_FAULT, number) for number, *_ in FAULTS if number < 60]
+    shown = [
+        steps(PATTERN_FAULT, number)
+        for number, code, *_ in FAULTS
+        if number < 60 and code not in draw_docs.SHOWN_OTHERWISE
+    ]
     assert len(shown) == len(set(shown))
+
+
+def test_a_device_that_is_left_out_shows_as_a_wrong_board_file() -> None:
+    for code in draw_docs.SHOWN_OTHERWISE[1:]:
+        assert worst([NUMBER_OF[code], NUMBER_OF["board_file"]]) == NUMBER_OF["board_file"]
 
 
 def test_the_table_has_a_row_for_each_fault_in_both_languages() -> None:

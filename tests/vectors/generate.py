@@ -178,6 +178,7 @@ def message_vectors() -> dict[str, Any]:
         "credit": [(4, 12), (4, 0xFFFF)],
         "faults": [(b"",), (b"\x01\x07",)],
         "blame": [(b"printer_read: OSError: 28",)],
+        "problems": [(b"",), (b"board.json: printer.tx: there is no pin 99",)],
         "kick": [(7, 1, 100, 0x3FFFFFFF)],
         "kick_done": [(7, 0)],
         "drawer": [(2,)],
@@ -194,6 +195,7 @@ def message_vectors() -> dict[str, Any]:
         "job_status": [(JOB, 4, 0, 40_000, 40_000, bytes.fromhex("37223737383800")), (JOB, 5, 1, 480, 240, b"")],
         "printer_status": [(1, bytes.fromhex("14000000"))],
         "printer_query": [(bytes.fromhex("100401"),)],
+        "prompt": [(b"flash",)],
         "printer_reply": [(bytes.fromhex("00"),)],
     }
     cases = []
