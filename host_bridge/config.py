@@ -271,6 +271,13 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
         Literal["cpython", "micropython"],
         _says("What runs the firmware: this Python, or MicroPython as WebAssembly, which `make setup` installs."),
     ] = "cpython"
+    emulated_pico: Annotated[
+        str,
+        _says(
+            "A MicroPython image (`.uf2`) for the Raspberry Pi Pico: it runs the firmware on an emulated chip, slowly. "
+            'Needs `pip install "counterhub[emulator]"`; Linux and macOS.'
+        ),
+    ] = ""
     print_speed_mm_per_s: Annotated[float, Meta(gt=0, le=10_000), _says("How fast the simulated printer prints.")] = (
         150.0
     )
@@ -373,6 +380,10 @@ def load(path: Path | None, overrides: Mapping[str, object] | None = None) -> Co
     built = {name: type(getattr(defaults, name))(**values) for name, values in sections.items()}
     config = Config(**top, **built, hubs=hubs)
     _check_together(config, document)
+    if config.several and config.virtual.enabled and config.virtual.emulated_pico:
+        raise document.error(
+            ("virtual", "emulated_pico"), "virtual.emulated_pico is one hub: leave out virtual.hubs and [hubs.NAME]"
+        )
     if config.several:
         _check_hubs(config, {name: set(values) for name, values in sections.items()}, document)
     return config

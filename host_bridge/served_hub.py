@@ -17,13 +17,13 @@ from typing import Any
 import msgspec
 
 from host_bridge import __version__
-from host_bridge.config import Config, Hub, HubPlace
+from host_bridge.config import Config, HubPlace
 from host_bridge.devices.hub import HubDevices
 from host_bridge.devices.printer import PrinterOptions
 from host_bridge.events import EventBus, FaultEvent, LinkEvent, Overflow
 from host_bridge.hub.choice import Claims, HubChoice
 from host_bridge.hub.last_hub import LastHub
-from host_bridge.hub.reconnect import HubLink, HubLinkOptions, Recovery
+from host_bridge.hub.reconnect import STDIN_UNIT_BYTES, HubLink, HubLinkOptions, Recovery
 from host_bridge.interfaces.raw import RawInterface
 from host_bridge.interfaces.raw_client import RawLimits
 from host_bridge.interfaces.services import Drawers, Printing, Refused, Scans, VirtualCounter
@@ -159,6 +159,7 @@ class ServedHub:
             version=__version__,
             time=_now(),
             virtual=self._config.virtual.enabled,
+            emulated=self._is_emulated,
             link=self._link.state() if self._devices else self._down(),
             hub=self._devices.hub() if self._devices else None,
             devices=self._devices.devices() if self._devices else _UNKNOWN_DEVICES,
@@ -174,6 +175,10 @@ class ServedHub:
         host, port = self._raw.address
         return f"{host}:{port}"
 
+    @property
+    def _is_emulated(self) -> bool:
+        return self._config.virtual.enabled and bool(self._config.virtual.emulated_pico)
+
     # -- parts ---------------------------------------------------------------------------------------------------
 
     async def _find_port(self) -> str:
@@ -181,21 +186,37 @@ class ServedHub:
         virtual = self._config.virtual
         if not virtual.enabled:
             return self._place.hub.port
-        self._virtual = DrillHub(on_event=self.events.publish)
         options = Options(
             engine=virtual.engine,
             link_baud=virtual.baud_rate,
             printer_baud=virtual.printer_baud_rate,
             printer_speed_mm_per_s=virtual.print_speed_mm_per_s,
         )
+        if virtual.emulated_pico:
+            self._virtual = await self._start_emulated(Path(virtual.emulated_pico), options)
+        else:
+            self._virtual = await self._start_simulated(options)
+        self._stops.push_async_callback(self._virtual.stop)
+        return self._virtual.port
+
+    async def _start_simulated(self, options: Options) -> DrillHub:
+        """The firmware beside a simulated chip."""
+        virtual = DrillHub(on_event=self.events.publish)
         board = _virtual_board()
         board["printer"]["baud_rate"] = options.printer_baud
         if self._config.several:
             options = msgspec.structs.replace(options, unique_id=f"e6600000{zlib.crc32(self.name.encode()):08x}")
             board["hub_name"] = self.name
-        await self._virtual.start(self._place.state_path, board=board, options=options)
-        self._stops.push_async_callback(self._virtual.stop)
-        return self._virtual.port
+        await virtual.start(self._place.state_path, board=board, options=options)
+        return virtual
+
+    async def _start_emulated(self, image: Path, options: Options) -> DrillHub:
+        """A Pico's image on an emulated chip, on which the firmware has been laid."""
+        from host_bridge.emulator.hub import EmulatedHub, read_image  # who has a real hub shall not pay for it
+
+        pico = EmulatedHub(on_event=self.events.publish)
+        await pico.start_pico(self._place.state_path, await asyncio.to_thread(read_image, image), options)
+        return pico
 
     async def _start_link(self, port: str) -> None:
         config = self._config
@@ -206,7 +227,7 @@ class ServedHub:
         choice = HubChoice(self.name, self._claims, wanted_id=wanted_id, last_id=last_id, remember=last.remember)
         self._link = HubLink(
             port,
-            options=_link_options(hub),
+            options=self._link_options(),
             publish=self._on_link_event,
             keep_trace=self._keep_trace,
             choice=choice,
@@ -229,6 +250,14 @@ class ServedHub:
         await devices.start()
         self._stops.push_async_callback(devices.stop)
         self._link.start()
+
+    def _link_options(self) -> HubLinkOptions:
+        hub = self._place.hub
+        pulse_at = DTR_RTS_AT_ATTEMPT if "dtr_rts" in hub.recover else None
+        options = HubLinkOptions(baud=hub.baud_rate, recovery=Recovery(pulse_at=pulse_at))
+        if self._is_emulated:  # its pseudo-terminal stands for the chip's USB
+            options = msgspec.structs.replace(options, profile="usb", unit_bytes=STDIN_UNIT_BYTES)
+        return options
 
     async def _start_raw(self) -> None:
         address = self._place.raw
@@ -336,11 +365,6 @@ def _now() -> str:
 def _unforeseen(error: Exception) -> Exception | None:
     """What wants its traceback in the log."""
     return None if isinstance(error, (JournalError, VirtualHubError, OSError, ServiceDied)) else error
-
-
-def _link_options(hub: Hub) -> HubLinkOptions:
-    pulse_at = DTR_RTS_AT_ATTEMPT if "dtr_rts" in hub.recover else None
-    return HubLinkOptions(baud=hub.baud_rate, recovery=Recovery(pulse_at=pulse_at))
 
 
 def _printer_options(config: Config) -> PrinterOptions:

@@ -99,6 +99,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     time: str
     virtual: bool
+    emulated: bool = False  # the virtual hub's chip is an emulated one: slow, and all limits are in its time
     link: LinkState
     hub: HubState | None
     devices: Devices

@@ -112,6 +112,13 @@ def run(
     hubs: Annotated[
         int | None, typer.Option(metavar="N", help="With --virtual: so many hubs, named hub1, hub2, … [default: 1]")
     ] = None,
+    emulated_pico: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="UF2",
+            help="As --virtual, on an emulated Pico with this image (micropython.org/download/RPI_PICO).",
+        ),
+    ] = None,
     engine: Annotated[
         str | None,
         typer.Option(metavar="cpython|micropython", help="What runs the virtual hub's firmware. [default: cpython]"),
@@ -137,10 +144,13 @@ def run(
 ) -> None:
     """Start the bridge; SIGTERM or Ctrl-C stops it."""
     words = words_for(lang)
+    if emulated_pico is not None and (port is not None or engine is not None):
+        fail(CommandError(ExitCode.USAGE, words("run.emulated.alone")), words)
     given = {
         "hub.port": port,
-        "virtual.enabled": virtual or None,
+        "virtual.enabled": virtual or emulated_pico is not None or None,
         "virtual.hubs": hubs,
+        "virtual.emulated_pico": None if emulated_pico is None else str(emulated_pico),
         "virtual.engine": engine,
         "http.listen": http,
         "raw.listen": raw,

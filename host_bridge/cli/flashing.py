@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, NoReturn
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from host_bridge.boards import files
 from host_bridge.cli import screen
 from host_bridge.cli.outcome import CommandError, ExitCode
+from host_bridge.cli.progress import FileBar
 from host_bridge.cli.words import Words, choose_language
 from host_bridge.flash import esp32, payload, recognise, workbench
 from host_bridge.flash.errors import FlashError
@@ -101,7 +101,7 @@ def flash(
         screen.tell(words.of(_COMPILING))
         firmware = payload.firmware_files()
         flasher = Flasher(lambda text: screen.tell(words.of(text)))
-        with _Bar() as bar:
+        with FileBar() as bar:
             done = flasher.flash(port, firmware, file, name, bar.show)
         _tell_done(done, words)
 
@@ -240,28 +240,3 @@ def _tell_done(done: Flashed, words: Words) -> None:
     said = _NOTHING if done.plan.is_empty else _DONE
     hello = done.hello
     typer.echo(words.of(said).format(name=hello["name"], board=hello["board"], firmware=hello["firmware"]))
-
-
-class _Bar:
-    """The progress of the files, on standard error; nothing where that is no terminal."""
-
-    def __init__(self) -> None:
-        console = screen.stderr()
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._task = self._progress.add_task("", total=None, visible=False)
-
-    def __enter__(self) -> _Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self, path: str, done: int, total: int) -> None:
-        self._progress.update(self._task, description=path, completed=done, total=total, visible=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text as Styled
 
+from host_bridge.cli import emulating
 from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.screen import mark, stdout
 from host_bridge.cli.words import Words
@@ -26,17 +27,23 @@ _ADDRESS_ERRORS = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 def run(path: Path | None, given: Mapping[str, object], words: Words) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises CommandError if the configuration is wrong or the bridge can't start."""
     config = load_config(path, given)
+    with emulating.prepared(config, words) as new_loop:
+        serve(config, new_loop, words)
 
+
+def serve(config: Config, new_loop: Callable[[], asyncio.AbstractEventLoop] | None, words: Words) -> None:
+    """Run the bridge on such a loop. Raises CommandError."""
     # Imported here, because the whole bridge takes a second to load and the other commands don't need it.
     from host_bridge import bridge
     from host_bridge.journal import JournalError
     from host_bridge.virtual.control import VirtualHubError
 
     def on_ready(addresses: Addresses) -> None:
-        announce(addresses, virtual=config.virtual.enabled, words=words)
+        announce(addresses, _what(config), words=words)
 
     try:
-        asyncio.run(bridge.serve(config, on_ready=on_ready))
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(bridge.serve(config, on_ready=on_ready))
     except TimeoutError as error:
         raise CommandError(ExitCode.FAILED, words("run.stop_late")) from error
     except OSError as error:
@@ -59,12 +66,19 @@ def load_config(path: Path | None, given: Mapping[str, object]) -> Config:
         raise CommandError(ExitCode.USAGE, str(error)) from error
 
 
-def announce(addresses: Addresses, *, virtual: bool, words: Words) -> None:
-    """Print the dashboard's address: a panel on a terminal, a plain line otherwise."""
+def _what(config: Config) -> str | None:
+    """What the hub is, if it is no real one: the key of a few words."""
+    if not config.virtual.enabled:
+        return None
+    return "run.emulated" if config.virtual.emulated_pico else "run.virtual"
+
+
+def announce(addresses: Addresses, what: str | None = None, *, words: Words) -> None:
+    """Print the dashboard's address: a panel on a terminal, a plain line otherwise. `what` the hub is: see words."""
     console = stdout()
     title = words("run.ready")
-    if virtual:
-        title += f" · {words('run.virtual')}"
+    if what is not None:
+        title += f" · {words(what)}"
     if not console.is_terminal:
         raws = _raws(addresses)
         raw = f", {words('run.raw')} {', '.join(raws)}" if raws else ""

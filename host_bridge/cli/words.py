@@ -201,6 +201,21 @@ TABLE: dict[str, tuple[str, str]] = {
     "run.raw.hint": ("raw printing; choose “network printer, ESC/POS”", "原始打印，请选“网络打印机 ESC/POS”"),
     "run.stop": ("Ctrl-C stops it", "按 Ctrl-C 停止"),
     "run.virtual": ("with a virtual hub", "使用虚拟集线盒"),
+    "run.emulated": ("with an emulated Pico", "使用模拟的 Pico"),
+    "run.emulated.lay": (
+        "Laying the firmware on the emulated Pico. This takes a minute or two, and only when the firmware changed.",
+        "正在把固件写入模拟的 Pico，需要一两分钟；仅在固件有变化时进行。",
+    ),
+    "run.emulated.laid": ("{count} files laid.", "已写入 {count} 个文件。"),
+    "run.emulated.slow": (
+        "An emulated chip is slow: a receipt with a picture takes about a minute. All limits are counted in its time, "
+        "so nothing breaks by it.",
+        "模拟的芯片很慢：带图片的小票约需一分钟。所有时限都按芯片的时间计算，不会因此出错。",
+    ),
+    "run.emulated.alone": (
+        "--emulated-pico is a hub of its own: leave out --port and --engine.",
+        "--emulated-pico 本身就是集线盒：请去掉 --port 和 --engine。",
+    ),
     "run.in_use.remedy": (
         "If that is another `counterhub run`, use it or stop it. Otherwise choose other ports with --http and --raw.",
         "如果是另一个 counterhub run，请直接使用或先停止它；否则用 --http 和 --raw 换端口。",

@@ -6,24 +6,14 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from host_bridge.emulator.chip_time import ChipLoop
 from host_bridge.emulator.counter import EmulatedServer
-from host_bridge.emulator.pico import EmulatedPico
+from host_bridge.emulator.pico import FLASH_BYTES, EmulatedPico
+from host_bridge.emulator.start import EmulatorStart
 from host_bridge.virtual.__main__ import log_to, say_ready
-from host_bridge.virtual.server import Start
-
-
-class EmulatorStart(msgspec.Struct, frozen=True):
-    """What this process reads from its standard input."""
-
-    start: Start
-    image: str
-    board: dict[str, Any]
-    speed: float = 1.0
 
 
 def main() -> None:
@@ -34,14 +24,21 @@ def main() -> None:
         pico = EmulatedPico(Path(wanted.image))
         flash = directory / "flash.bin"
         if flash.exists():
-            pico.write_flash(flash.read_bytes())
+            pico.write_flash(flash.read_bytes()[:FLASH_BYTES])
         loop = ChipLoop(pico, directory / "chip_clock", wanted.speed)
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.run(EmulatedServer(wanted.start, pico, wanted.board).run(say_ready))
-        flash.write_bytes(pico.flash())
+        keep(flash, pico.flash())
     except Exception:
         logging.getLogger(__name__).exception("the emulated counter failed")
         raise
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Replace the file whole, or not at all."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_bytes(content)
+    fresh.replace(path)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Emulated time as the time of an event loop: while the loop waits, the chip executes.
 
 So everything at the chip's edge (wires, mechanics, the watchdog's bite) happens at the chip's own moment, however fast
-this machine emulates. Other processes take part by reading the clock from a file.
+this machine emulates. Other processes take part by reading the clock from a file
+(see bridge_time.py).
 """
 
 from __future__ import annotations
@@ -9,17 +10,15 @@ from __future__ import annotations
 import asyncio
 import mmap
 import selectors
-import struct
 import time
 from pathlib import Path
 from typing import Final
 
+from host_bridge.emulator.bridge_time import CLOCK_BYTES, SECONDS
 from host_bridge.emulator.pico import EmulatedPico
 
 SLICE_NS: Final = 5e6  # at most so long between two looks at the outside
 BEHIND_NS: Final = 50e6  # a chip that was busy does not catch up with the time it lost
-CLOCK_BYTES: Final = 8
-_SECONDS: Final = struct.Struct("<d")
 _TICK: Final = 1e-9  # the emulator counts in fractions of nanoseconds; timers due within one are due
 
 
@@ -74,23 +73,14 @@ class _ChipSelector(selectors.DefaultSelector):
 
 class _ClockWriter:
     def __init__(self, path: Path) -> None:
-        path.write_bytes(bytes(CLOCK_BYTES))
-        with path.open("r+b") as file:
+        fresh = path.with_name(path.name + ".new")
+        fresh.write_bytes(bytes(CLOCK_BYTES))
+        with fresh.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), CLOCK_BYTES)
+        fresh.replace(path)  # whoever still looks at an earlier chip's clock keeps that one
 
     def write(self, seconds: float) -> None:
-        self._map[:] = _SECONDS.pack(seconds)
+        self._map[:] = SECONDS.pack(seconds)
 
     def close(self) -> None:
         self._map.close()
-
-
-class ChipClock:
-    """Another process's view of the clock."""
-
-    def __init__(self, path: Path) -> None:
-        with path.open("rb") as file:
-            self._map = mmap.mmap(file.fileno(), CLOCK_BYTES, access=mmap.ACCESS_READ)
-
-    def seconds(self) -> float:
-        return float(_SECONDS.unpack(self._map)[0])

@@ -39,25 +39,43 @@ class LaidFile(NamedTuple):
 def firmware_files(compile_: Compile | None = None) -> list[LaidFile]:
     """The firmware, in the order in which it is laid: what starts everything comes last. Raises FlashError."""
     compiler = compile_ or mpy_cross
-    try:
-        root = find_firmware()
-    except FileNotFoundError as error:
-        raise FlashError(Text(str(error), f"找不到固件：{error}")) from error
-    laid = []
-    for package in PACKAGES:
-        folder = root / package
-        if not folder.is_dir():  # installed, hublink is a package of its own
-            spec = find_spec(package)
-            folder = Path(next(iter(spec.submodule_search_locations or []))) if spec is not None else folder
-        for source in sorted(folder.rglob("*.py")):
-            name = f"{package}/{source.relative_to(folder).as_posix()}"
-            laid.append(LaidFile(name.removesuffix(".py") + ".mpy", compiler(source, name)))
-    return laid + [LaidFile(name, (root / name).read_bytes()) for name in STARTERS]
+    return [
+        LaidFile(name, source.read_bytes())
+        if name in STARTERS
+        else LaidFile(name.removesuffix(".py") + ".mpy", compiler(source, name))
+        for name, source in _sources()
+    ]
+
+
+def sources_digest() -> str:
+    """Changes with the firmware; cheaper than compiling it. Raises FlashError."""
+    digest = hashlib.sha256()
+    for name, source in _sources():
+        digest.update(name.encode() + b"\0" + hashlib.sha256(source.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def board_json(values: dict[str, Any]) -> LaidFile:
     """The board file as it stands on the hub."""
     return LaidFile(BOARD_FILE, json.dumps(values, sort_keys=True, ensure_ascii=False).encode())
+
+
+def _sources() -> list[tuple[str, Path]]:
+    """Each file of the firmware by its name on a board, in the order in which they are laid. Raises FlashError."""
+    try:
+        root = find_firmware()
+    except FileNotFoundError as error:
+        raise FlashError(Text(str(error), f"找不到固件：{error}")) from error
+    found = []
+    for package in PACKAGES:
+        folder = root / package
+        if not folder.is_dir():  # installed, hublink is a package of its own
+            spec = find_spec(package)
+            folder = Path(next(iter(spec.submodule_search_locations or []))) if spec is not None else folder
+        found += [
+            (f"{package}/{source.relative_to(folder).as_posix()}", source) for source in sorted(folder.rglob("*.py"))
+        ]
+    return found + [(name, root / name) for name in STARTERS]
 
 
 def mpy_cross(source: Path, name: str) -> bytes:

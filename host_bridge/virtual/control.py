@@ -128,6 +128,8 @@ class VirtualHub:
     (`PWRON_RESET`, `WDT_RESET`, ...) and `counter` when the whole counter process had to be started again.
     """
 
+    _start_deadline_s = START_DEADLINE_S
+
     def __init__(
         self, on_event: Callable[[Event], None] | None = None, on_restart: Callable[[str], None] | None = None
     ) -> None:
@@ -169,10 +171,7 @@ class VirtualHub:
             raise VirtualHubError(str(error)) from error
         except OSError as error:
             raise VirtualHubError(f"the virtual hub's files can't be written to {directory}: {error}") from error
-        self._start = Start(str(directory), fingerprint, options)
-        if not await self._attach_running():
-            await self._spawn()
-        self._keeper = asyncio.create_task(self._keep())
+        await self._begin(Start(str(directory), fingerprint, options))
 
     async def stop(self) -> None:
         """End the counter process: a clean stop takes the virtual hub along."""
@@ -225,6 +224,17 @@ class VirtualHub:
         """`boots` ([ms, cause]), `chip_pid`, bytes carried and dropped, `wakeups` of the process."""
         return msgspec.convert(await self._ask("statistics"), dict[str, Any])
 
+    async def _begin(self, start: Start) -> None:
+        """Attach to the counter that runs or start one, and keep one running. Raises VirtualHubError."""
+        self._start = start
+        if not await self._attach_running():
+            await self._spawn()
+        self._keeper = asyncio.create_task(self._keep())
+
+    def _process_of(self, start: Start) -> tuple[str, bytes]:
+        """The module that is the counter process, and what it reads from its standard input."""
+        return "host_bridge.virtual", msgspec.json.encode(start)
+
     async def _ask(self, command: str, deadline_s: float = ANSWER_DEADLINE_S, **arguments: Any) -> Any:
         if self._channel is None:
             raise Refused("virtual_hub_unavailable", "the virtual hub is not running")
@@ -269,9 +279,9 @@ class VirtualHub:
         """Start a counter process of its own, which outlives this one if it must. Raises VirtualHubError."""
         assert self._start is not None
         log_file = Path(self._start.directory) / "counter.log"
-        self._process = await asyncio.to_thread(_popen, self._start)
+        self._process = await asyncio.to_thread(_popen, self._start.directory, *self._process_of(self._start))
         try:
-            ready = await asyncio.wait_for(asyncio.to_thread(_wait_ready, self._process), START_DEADLINE_S)
+            ready = await asyncio.wait_for(asyncio.to_thread(_wait_ready, self._process), self._start_deadline_s)
         except TimeoutError:
             self._process.kill()
             ready = False
@@ -331,23 +341,23 @@ async def _shut_down(channel: Channel) -> None:
         log.warning("the virtual hub did not end in time: %r", error)
 
 
-def _popen(start: Start) -> subprocess.Popen[bytes]:
+def _popen(directory: str, module: str, told: bytes) -> subprocess.Popen[bytes]:
     options: dict[str, Any] = (
         {"creationflags": 0x00000008 | 0x00000200}  # DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP
         if sys.platform == "win32"
         else {"start_new_session": True}  # Ctrl-C at the bridge's terminal is for the bridge
     )
     process = subprocess.Popen(
-        [sys.executable, "-X", "utf8", "-m", "host_bridge.virtual"],
+        [sys.executable, "-X", "utf8", "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=package_environment(),
-        cwd=start.directory,
+        cwd=directory,
         **options,
     )
     assert process.stdin is not None
-    process.stdin.write(msgspec.json.encode(start))
+    process.stdin.write(told)
     process.stdin.close()
     return process
 

@@ -1,6 +1,14 @@
 // Requests to the bridge: each has a deadline, and each refusal becomes a Problem with words in it.
 
 export const DEADLINE_MS = 10_000; // a drawer request may use its whole time to live (2 s) and then some
+const EMULATED_DEADLINE_MS = 120_000; // an emulated chip takes so much longer for it
+
+let usualDeadlineMs = DEADLINE_MS;
+
+/** Wait longer for answers, because the hub's chip is an emulated one, or as usual. */
+export function bePatient(emulated) {
+  usualDeadlineMs = emulated ? EMULATED_DEADLINE_MS : DEADLINE_MS;
+}
 
 /** A refusal (problem+json) or a failure to reach the bridge; `code` is stable, `detail` is for people. */
 export class Problem extends Error {
@@ -28,7 +36,7 @@ async function problemOf(response) {
 }
 
 /** Send a request and return the parsed JSON answer (or null if it has no body). Throws Problem. */
-export async function request(method, path, { body, type, deadlineMs = DEADLINE_MS } = {}) {
+export async function request(method, path, { body, type, deadlineMs = usualDeadlineMs } = {}) {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), deadlineMs);
   try {

@@ -1,6 +1,6 @@
 // Puts the page together: connection -> model -> views. Every change goes through `deliver`.
 
-import { get, listOf } from "./api.js";
+import { bePatient, get, listOf } from "./api.js";
 import { Cards } from "./cards.js";
 import { Connection } from "./connection.js";
 import { Counter } from "./counter.js";
@@ -79,7 +79,9 @@ function showFrame(live) {
   renderIfChanged(byId("brief-word"), brief, () => [icon(brief.kind), ` ${brief.word}`]);
   const state = model.state;
   document.body.dataset.virtual = String(Boolean(state?.virtual));
-  const version = state ? t("page.version", { version: state.version }) + (state.virtual ? ` · ${t("page.virtual")}` : "") : "";
+  const hub = state?.emulated ? t("page.emulated") : t("page.virtual");
+  const version = state ? t("page.version", { version: state.version }) + (state.virtual ? ` · ${hub}` : "") : "";
+  bePatient(Boolean(state?.emulated));
   renderIfChanged(byId("version"), version, () => version);
   for (const name of ["en", "zh"]) byId(`language-${name}`).setAttribute("aria-pressed", String(name === language));
 }

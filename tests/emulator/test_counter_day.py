@@ -21,7 +21,7 @@ EAN = "4006381333931"
 PATIENCE_S = 200.0  # of this machine; the promises are judged by the chip's clock
 HELD_MS_MAX = 510  # of a solenoid
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.emulator, pytest.mark.asyncio(loop_scope="session")]
 
 
 def receipt(number: int, rows: int = 60) -> bytes:

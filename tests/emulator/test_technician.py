@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 200.0
 QUICK_BOOTS = 5
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.emulator, pytest.mark.asyncio(loop_scope="session")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -1,0 +1,67 @@
+"""`counterhub run --emulated-pico`: what has to be done before the bridge can start."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from host_bridge.cli import screen
+from host_bridge.cli.outcome import CommandError, ExitCode
+from host_bridge.cli.progress import FileBar
+from host_bridge.cli.words import Words
+
+if TYPE_CHECKING:
+    from host_bridge.config import Config
+    from host_bridge.emulator.image import PicoImage
+    from host_bridge.state import Text
+
+NewLoop = Callable[[], asyncio.AbstractEventLoop]
+
+
+@contextlib.contextmanager
+def prepared(config: Config, words: Words) -> Iterator[NewLoop | None]:
+    """The loop on which the bridge runs: of an emulated Pico's time, once the firmware is laid on it, if one is wanted.
+
+    Raises CommandError, and KeyboardInterrupt: nothing is left running then.
+    """
+    if not (config.virtual.enabled and config.virtual.emulated_pico):
+        yield None
+        return
+    from host_bridge.emulator import hub, image
+    from host_bridge.emulator.bridge_time import BridgeLoop
+    from host_bridge.flash.errors import FlashError
+    from host_bridge.virtual.control import VirtualHubError
+
+    state_dir = config.state_path
+    try:
+        image.check_installed()
+        found = image.read_image(Path(config.virtual.emulated_pico))
+    except FlashError as error:
+        raise _explained(ExitCode.USAGE, error.reason, error.remedy, words) from error
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(hub.claimed(state_dir))
+            if not hub.is_laid(state_dir, found):
+                _lay(state_dir, found, words)
+        except FlashError as error:
+            raise _explained(ExitCode.FAILED, error.reason, error.remedy, words) from error
+        except (OSError, VirtualHubError) as error:
+            raise CommandError(ExitCode.FAILED, words("run.failed", why=error)) from error
+        screen.tell(words("run.emulated.slow"))
+        yield lambda: BridgeLoop(hub.clock_file(state_dir))
+
+
+def _lay(state_dir: Path, image: PicoImage, words: Words) -> None:
+    from host_bridge.emulator import hub
+
+    screen.tell(words("run.emulated.lay"))
+    with FileBar() as bar:
+        done = asyncio.run(hub.prepare(state_dir, image, lambda text: screen.tell(words.of(text)), bar.show))
+    screen.tell(words("run.emulated.laid", count=len(done.write)))
+
+
+def _explained(code: ExitCode, reason: Text, remedy: Text | None, words: Words) -> CommandError:
+    return CommandError(code, words.of(reason), words.of(remedy) if remedy else None)
