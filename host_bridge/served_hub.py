@@ -12,6 +12,7 @@ import zlib
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import msgspec

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -93,10 +93,18 @@ class LiveBridge:
                 process.stdout.close()
 
 
+class RunningBridge(Protocol):
+    """What a till, and who reads its failures, has to know."""
+
+    http_url: str
+
+    def log(self) -> str: ...
+
+
 class Till:
     """A till that speaks the native API; with `hub`, to that one of several."""
 
-    def __init__(self, bridge: LiveBridge, hub: str | None = None) -> None:
+    def __init__(self, bridge: RunningBridge, hub: str | None = None) -> None:
         self._bridge = bridge
         self._hub = hub
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))

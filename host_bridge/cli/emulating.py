@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from host_bridge.cli import screen
 from host_bridge.cli.outcome import CommandError, ExitCode
@@ -16,6 +17,7 @@ from host_bridge.cli.words import Words
 if TYPE_CHECKING:
     from host_bridge.config import Config
     from host_bridge.emulator.image import PicoImage
+    from host_bridge.flash.install import Plan
     from host_bridge.state import Text
 
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
@@ -59,8 +61,24 @@ def _lay(state_dir: Path, image: PicoImage, words: Words) -> None:
 
     screen.tell(words("run.emulated.lay"))
     with FileBar() as bar:
-        done = asyncio.run(hub.prepare(state_dir, image, lambda text: screen.tell(words.of(text)), bar.show))
+        laying = hub.prepare(state_dir, image, lambda text: screen.tell(words.of(text)), bar.show)
+        done = asyncio.run(_unless_stopped(laying))
+    if done is None:
+        screen.tell(words("run.emulated.stopped"))
+        raise KeyboardInterrupt
     screen.tell(words("run.emulated.laid", count=len(done.write)))
+
+
+async def _unless_stopped(work: Coroutine[Any, Any, Plan]) -> Plan | None:
+    """Its result, or None if SIGTERM or Ctrl-C came, once all is put away."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return None
 
 
 def _explained(code: ExitCode, reason: Text, remedy: Text | None, words: Words) -> CommandError:

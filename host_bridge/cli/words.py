@@ -207,6 +207,10 @@ TABLE: dict[str, tuple[str, str]] = {
         "正在把固件写入模拟的 Pico，需要一两分钟；仅在固件有变化时进行。",
     ),
     "run.emulated.laid": ("{count} files laid.", "已写入 {count} 个文件。"),
+    "run.emulated.stopped": (
+        "Stopped. The same command goes on from here.",
+        "已停止。再次执行相同命令即可继续。",
+    ),
     "run.emulated.slow": (
         "An emulated chip is slow: a receipt with a picture takes about a minute. All limits are counted in its time, "
         "so nothing breaks by it.",

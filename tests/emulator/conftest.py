@@ -1,4 +1,4 @@
-"""One emulated Pico for all of the tier: laid with files once, by mpremote."""
+"""One flash for all of the tier: laid by the command that a person gives, once; then copied for each chip."""
 
 from __future__ import annotations
 
@@ -7,26 +7,21 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from filelock import FileLock
 
 from tests.live_bridge import Till
 
+if TYPE_CHECKING:
+    from tests.emulator.bench import Bench
+
 IMAGE = os.environ.get("PICO_UF2", "")
-NO_IMAGE = "PICO_UF2 names no image (get one at micropython.org)"
-# The drill: a scan of this code hangs the scanner's task, as a bug would.
-HANGING_CODE = "HANG"
-DRILL = f'''
-import time
-from hub import scanner
-_keep = scanner.Scanner._keep
-def _keep_or_hang(self, data, now):
-    while b"{HANGING_CODE}" in data:
-        time.sleep_ms(50)
-    return _keep(self, data, now)
-scanner.Scanner._keep = _keep_or_hang
-'''
+NO_IMAGE = "PICO_UF2 names no image (get one at micropython.org/download/RPI_PICO)"
+LAY_WITHIN_S = 900.0
+IDLE_SPEED = 4.0  # of the world's, while the chip has nothing to do
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,21 +31,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 if IMAGE:
-    from tests.emulator.harness import FIRMWARE, ChipTimeBridge, EmulatedHub
+    from tests.emulator.harness import ChipTimeBridge, EmulatedHub, PersonsRun, lay_drill
+
+    @pytest.fixture(scope="session")
+    def first_run(tmp_path_factory: pytest.TempPathFactory) -> PersonsRun:
+        """`counterhub run --emulated-pico`, interrupted while it lays the firmware, given again, and stopped."""
+        base = tmp_path_factory.getbasetemp()
+        if os.environ.get("PYTEST_XDIST_WORKER"):
+            base = base.parent  # shared by the processes of one run
+        run = PersonsRun(base / "emulated", Path(IMAGE))
+        with FileLock(base / "emulated.lock", timeout=LAY_WITHIN_S):
+            if not run.done:
+                run.interrupt_while_laying()
+                run.start()
+                run.stop()
+                run.keep_words()
+        return run
 
     @pytest_asyncio.fixture(scope="session", loop_scope="session")
-    async def laid(tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """The flash of a Pico that mpremote has laid the firmware on."""
+    async def laid(first_run: PersonsRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """That flash, and on it the tests' drills beside the firmware, laid by mpremote."""
         directory = tmp_path_factory.mktemp("laid")
-        hub = EmulatedHub(directory, Path(IMAGE), speed=4)
-        await hub.start()
-        try:
-            await hub.pass_s(1.5)  # the prompt is there
-            await hub.deploy({"main.py": DRILL + (FIRMWARE / "main.py").read_text()})
-            listing = await hub.mpremote("fs", "ls")
-            assert all(name in listing for name in ("hub/", "hublink/", "boot.py", "main.py", "board.json")), listing
-        finally:
-            await hub.stop()
+        await asyncio.to_thread(shutil.copy, first_run.flash, directory / "flash.bin")
+        await lay_drill(directory, Path(IMAGE))
         return directory / "flash.bin"
 
     @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -58,7 +61,7 @@ if IMAGE:
         """Powered on, its program running."""
         directory = tmp_path_factory.mktemp("pico")
         await asyncio.to_thread(shutil.copy, laid, directory / "flash.bin")
-        hub = EmulatedHub(directory, Path(IMAGE), speed=4)
+        hub = EmulatedHub(directory, Path(IMAGE), IDLE_SPEED)
         await hub.start()
         yield hub
         await hub.stop()
@@ -75,3 +78,10 @@ if IMAGE:
         till = Till(bridge)
         yield till
         await till.close()
+
+    @pytest.fixture(scope="module")
+    def bench(laid: Path) -> Bench:
+        """A chip in this process, with the drills in its flash and a session with the tests' end of the link."""
+        from tests.emulator.bench import Bench
+
+        return Bench(Path(IMAGE), laid.read_bytes())

