@@ -12,7 +12,7 @@ import msgspec
 from host_bridge.emulator.chip_time import ChipLoop
 from host_bridge.emulator.counter import EmulatedServer
 from host_bridge.emulator.pico import FLASH_BYTES, EmulatedPico
-from host_bridge.emulator.start import EmulatorStart
+from host_bridge.emulator.start import CLOCK_FILE, FLASH_FILE, EmulatorStart
 from host_bridge.virtual.__main__ import log_to, say_ready
 
 
@@ -22,23 +22,15 @@ def main() -> None:
     log_to(directory / "counter.log")
     try:
         pico = EmulatedPico(Path(wanted.image))
-        flash = directory / "flash.bin"
+        flash = directory / FLASH_FILE
         if flash.exists():
             pico.write_flash(flash.read_bytes()[:FLASH_BYTES])
-        loop = ChipLoop(pico, directory / "chip_clock", wanted.speed)
+        loop = ChipLoop(pico, directory / CLOCK_FILE, wanted.speed)
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.run(EmulatedServer(wanted.start, pico, wanted.board).run(say_ready))
-        keep(flash, pico.flash())
     except Exception:
         logging.getLogger(__name__).exception("the emulated counter failed")
         raise
-
-
-def keep(path: Path, content: bytes) -> None:
-    """Replace the file whole, or not at all."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_bytes(content)
-    fresh.replace(path)
 
 
 if __name__ == "__main__":

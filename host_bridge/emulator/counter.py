@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from host_bridge.emulator.pico import EmulatedPico
+from host_bridge.emulator.start import FLASH_FILE
 from host_bridge.virtual import wires, wiring
 from host_bridge.virtual.counter import Counter, Publish
 from host_bridge.virtual.options import Options
@@ -69,6 +70,13 @@ class EmulatedCounter(Counter):
     def statistics(self) -> dict[str, Any]:
         """Also the chip's own time, in ms."""
         return {**super().statistics(), "chip_ms": self._pico.nanoseconds / 1e6}
+
+    async def stop(self) -> None:
+        """Also keeps what the flash holds: whole, or not at all."""
+        await super().stop()
+        fresh = self._directory / (FLASH_FILE + ".new")
+        fresh.write_bytes(self._pico.flash())
+        fresh.replace(self._directory / FLASH_FILE)
 
     def press_reset(self) -> None:
         """The board's reset button."""

