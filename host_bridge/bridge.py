@@ -15,6 +15,7 @@ import msgspec
 from host_bridge import log as bridge_log
 from host_bridge.config import Config
 from host_bridge.hub.choice import Claims
+from host_bridge.hub.plugged import plugged_ports
 from host_bridge.interfaces.http.server import HttpInterface
 from host_bridge.served_hub import ServedHub, ServiceDied
 
@@ -42,7 +43,7 @@ class Bridge:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        claims = Claims()
+        self._claims = claims = Claims()
         self.hubs = {place.name: ServedHub(place, config, claims) for place in config.places()}
         self._keepers: list[asyncio.Task[None]] = []
         # What is started is stopped in the opposite order, in which no promise breaks: tills first, then the hubs.
@@ -101,6 +102,7 @@ class Bridge:
         http = HttpInterface(
             self.hubs,
             config.http.address,
+            ports=lambda: plugged_ports(self._claims),
             allowed_hosts=config.http.allowed_hosts,
             allowed_origins=config.http.allowed_origins,
         )

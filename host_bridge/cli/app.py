@@ -293,15 +293,25 @@ def drawer_open(
 
 
 @app.command(epilog=EPILOG)
-def ports(as_json: AsJson = False, lang: Lang = None) -> None:
-    """List this machine's serial ports, and which of them may be a hub. Needs no running bridge."""
-    from host_bridge.hub.ports import list_ports
+def ports(
+    ask: Annotated[
+        bool, typer.Option("--ask", help="Listen on each likely port for the hub's greeting, which tells its id.")
+    ] = False,
+    url: Url = DEFAULT_URL,
+    as_json: AsJson = False,
+    lang: Lang = None,
+) -> None:
+    """List this machine's serial ports, and which of them may be a hub.
 
+    Needs no running bridge; one that runs on this machine tells which hubs it serves.
+    """
     words = words_for(lang)
     try:
-        found = list_ports()
+        found = asyncio.run(ports_screen.find(url, words, ask=ask))
     except OSError as error:
         fail(CommandError(ExitCode.FAILED, words("ports.failed", why=error.strerror or error)), words)
+    except CommandError as error:
+        fail(error, words)
     if as_json:
         screen.print_json(msgspec.to_builtins(found))
     elif found:

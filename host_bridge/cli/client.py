@@ -15,6 +15,7 @@ import msgspec
 import host_bridge
 from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.words import Words
+from host_bridge.hub.plugged import PluggedPort
 from host_bridge.journal.records import Job, Kick
 from host_bridge.state import FaultState, State
 
@@ -76,6 +77,10 @@ class HubList(msgspec.Struct):
     hubs: list[HubRow]
 
 
+class PortList(msgspec.Struct):
+    ports: list[PluggedPort]
+
+
 class ScanRow(msgspec.Struct, kw_only=True):
     """A scan as the API lists it, or as an event tells it."""
 
@@ -135,6 +140,10 @@ class Client:
     async def hubs(self) -> list[HubRow]:
         """Return the hubs that the bridge serves."""
         return (await self._get(f"{API}/hubs", HubList)).hubs
+
+    async def ports(self) -> list[PluggedPort]:
+        """Return the serial ports of the bridge's machine."""
+        return (await self._get(f"{API}/ports", PortList)).ports
 
     async def state(self) -> tuple[State, dict[str, Any]]:
         """Return the state, and the same as it was sent, with what a newer bridge may have added."""

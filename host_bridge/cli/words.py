@@ -191,7 +191,14 @@ TABLE: dict[str, tuple[str, str]] = {
     "ports.usb": ("USB id", "USB 标识"),
     "ports.serial": ("serial number", "序列号"),
     "ports.hub": ("hub?", "集线盒?"),
+    "ports.id": ("id", "ID"),
     "ports.likely": ("likely", "很可能"),
+    "ports.served": ("served: {name}", "使用中：{name}"),
+    "ports.unused": ("not used", "未使用"),
+    "ports.unused.what": (
+        "{port}: hub {id} ({name}) is plugged in and not used. To use it, give it a table [hubs.NAME] with this id.",
+        "{port}：集线盒 {id}（{name}）已接入但未使用。如需使用，请在配置中为它添加带此 ID 的 [hubs.NAME]。",
+    ),
     "ports.no": ("no", "否"),
     "ports.failed": ("The system did not list its serial ports: {why}.", "系统未能列出串口：{why}。"),
     # run

@@ -171,7 +171,7 @@ Command = Callable[..., Result]
 @pytest.fixture
 def counterhub(monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run a command in this process: `counterhub("status", "--json", url=bridge.url)`."""
-    for name in ("COUNTERHUB_URL", "COUNTERHUB_LANG", "LC_ALL", "LC_MESSAGES"):
+    for name in ("COUNTERHUB_URL", "COUNTERHUB_HUB", "COUNTERHUB_LANG", "LC_ALL", "LC_MESSAGES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANG", "en_GB.UTF-8")
     monkeypatch.setenv("COLUMNS", "120")

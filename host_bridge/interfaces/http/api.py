@@ -20,6 +20,7 @@ from host_bridge.interfaces.http.shapes import (
     Health,
     Hubs,
     Jobs,
+    Ports,
     Scans,
     hub_view,
     job_links,
@@ -52,6 +53,11 @@ async def healthz(request: web.Request) -> web.Response:
 async def hubs(request: web.Request) -> web.Response:
     served = request.app[CONTEXT].hubs
     return json_answer(Hubs(hubs=[hub_view(name, each.hub.state()) for name, each in served.items()]))
+
+
+async def ports(request: web.Request) -> web.Response:
+    context = request.app[CONTEXT]
+    return json_answer(Ports(ports=await context.workshop.run(context.ports)))
 
 
 async def state(request: web.Request) -> web.Response:

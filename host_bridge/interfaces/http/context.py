@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
+from host_bridge.hub.plugged import PluggedPort
 from host_bridge.interfaces.http.body import BodyReader
 from host_bridge.interfaces.http.limits import HttpLimits
 from host_bridge.interfaces.http.problem import Problem
@@ -54,6 +55,7 @@ class HubContext:
 @dataclass(kw_only=True)
 class Context:
     hubs: Mapping[str, HubContext]  # by name
+    ports: Callable[[], list[PluggedPort]]  # blocking
     limits: HttpLimits
     clock: Callable[[], float]  # seconds since the epoch
     bodies: BodyReader

@@ -16,6 +16,7 @@ from host_bridge.events import (
     ScanSettledEvent,
     VirtualFaultEvent,
 )
+from host_bridge.hub.plugged import PluggedPort
 from host_bridge.interfaces.http.shapes import (
     Accepted,
     Ack,
@@ -26,6 +27,7 @@ from host_bridge.interfaces.http.shapes import (
     Hubs,
     Jobs,
     Light,
+    Ports,
     ReceiptLinks,
     ReceiptView,
     Scans,
@@ -108,6 +110,21 @@ STATE = State(
     faults=[],
 )
 HEALTH = Health(status="ok", link="up")
+PORTS = Ports(
+    ports=[
+        PluggedPort(
+            device="/dev/ttyACM0",
+            description="Board in FS mode",
+            vid=0x2E8A,
+            pid=5,
+            serial_number="e66141041b5c2f27",
+            looks_like_hub=True,
+            served_as="till1",
+            hub_id="e66141041b5c2f27",
+            hub_name="till 1",
+        )
+    ]
+)
 HUBS = Hubs(hubs=[hub_view("till1", STATE), hub_view("till2", STATE)])
 ACCEPTED = Accepted(job_id=JOB_ID, state="queued", links=job_links(JOB_ID))
 JOB_VIEW = job_view(JOB)

@@ -20,6 +20,7 @@ from host_bridge.interfaces.http.shapes import (
     Jobs,
     JobView,
     Light,
+    Ports,
     ReceiptView,
     Scans,
     VirtualFault,
@@ -211,6 +212,29 @@ OPERATIONS: tuple[Operation, ...] = (
             ),
         ),
         curl=("curl {base}/api/v1/hubs",),
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/ports",
+        operation_id="ports",
+        tag="service",
+        summary=Text("The serial ports of this machine", "本机的串口"),
+        description=Text(
+            "Which of them look like a hub, which hub greeted there last, and under which name it is served: a hub "
+            "that is plugged in and not used has no `served_as`.",
+            "哪些像集线盒、最近在其上应答的集线盒，以及它的服务名称：已接入但未使用的集线盒没有 `served_as`。",
+        ),
+        handler=api.ports,
+        of_hub=False,
+        answers=(
+            Answer(
+                status=200,
+                text=Text("those that look like a hub first", "像集线盒的在前"),
+                media=Media(content_type=JSON, shape=Ports, example=examples.PORTS),
+            ),
+        ),
+        problems=("busy",),
+        curl=("curl {base}/api/v1/ports", "counterhub ports"),
     ),
     Operation(
         method="GET",

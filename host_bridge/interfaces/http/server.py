@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from host_bridge.config import Address
+from host_bridge.hub.plugged import PluggedPort
 from host_bridge.interfaces.http import access, events, page, problem, static
 from host_bridge.interfaces.http.body import BodyReader
 from host_bridge.interfaces.http.connection import Connection, Connections
@@ -31,8 +32,8 @@ DEFAULT_LISTEN = Address("127.0.0.1", 9180)
 class HttpInterface:
     """The native API, the WebSocket, the page and the virtual counter on one port, for all hubs.
 
-    Port 0 in `listen` takes a free one. Raises ValueError for an entry of `allowed_hosts` or `allowed_origins` that
-    can't be meant.
+    Port 0 in `listen` takes a free one. `ports` asks the system what is plugged in; it is called in a thread.
+    Raises ValueError for an entry of `allowed_hosts` or `allowed_origins` that can't be meant.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class HttpInterface:
         hubs: Mapping[str, ServedHub],
         listen: Address = DEFAULT_LISTEN,
         *,
+        ports: Callable[[], list[PluggedPort]] = list,
         web_dir: Path | None = WEB_DIR,
         limits: HttpLimits | None = None,
         allowed_hosts: Iterable[str] = (),
@@ -50,6 +52,7 @@ class HttpInterface:
         self._web_dir = web_dir
         self._limits = limits or HttpLimits()
         self._hubs = hubs
+        self._ports = ports
         self._clock = clock
         self._access = access.Access(
             listen_host=listen.host, allowed_hosts=allowed_hosts, allowed_origins=allowed_origins
@@ -76,6 +79,7 @@ class HttpInterface:
         if self._server is not None:
             raise RuntimeError("the HTTP interface is started already")
         self._context = Context(
+            ports=self._ports,
             hubs={name: HubContext(hub=hub) for name, hub in self._hubs.items()},
             limits=self._limits,
             clock=self._clock,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from host_bridge.hub.plugged import PluggedPort
 from host_bridge.interfaces.http.body import MAX_INTEGER
 from host_bridge.interfaces.services import Receipt
 from host_bridge.journal.records import Job, Scan, ScanState
@@ -37,6 +38,10 @@ class HubView(msgspec.Struct, frozen=True, kw_only=True):
 
 class Hubs(msgspec.Struct, frozen=True, kw_only=True):
     hubs: list[HubView]
+
+
+class Ports(msgspec.Struct, frozen=True, kw_only=True):
+    ports: list[PluggedPort]  # those that look like a hub first
 
 
 class JobLinks(msgspec.Struct, frozen=True, kw_only=True):
