@@ -37,7 +37,8 @@ class Refusal(CommandError):
         self, words: Words, status: int, code: str, detail: str, kick: Kick | None = None, hubs: list[str] | None = None
     ) -> None:
         remedy = words(f"{code}.remedy", names=", ".join(hubs)) if hubs else None
-        super().__init__(ExitCode.REFUSED, words("refused", detail=f"{detail} [{code}]"), remedy)
+        message = words(code) if hubs else words("refused", detail=f"{detail} [{code}]")
+        super().__init__(ExitCode.REFUSED, message, remedy)
         self.hubs = hubs or []
         self.kick = kick
         self.status = status

@@ -90,6 +90,7 @@ def _hub(hub: HubState | None, present: bool, words: Words) -> tuple[Styled | st
         head = mark("warning", f"{hub.name or hub.id} {words('hub.safe_mode')}")
     parts = [
         None if present else words("hub.last"),
+        hub.id,
         hub.board,
         words("hub.firmware", version=hub.firmware),
         words("hub.boots", boots=hub.boots, cause=hub.reset_cause),

@@ -37,6 +37,11 @@ TABLE: dict[str, tuple[str, str]] = {
         "请检查地址，并确认服务与命令行版本一致（本程序为 {version}）。",
     ),
     "refused": ("The bridge refused: {detail}", "服务拒绝了请求：{detail}"),
+    "hub_not_named": (
+        "This bridge serves several hubs, and none was named.",
+        "本服务管理多个集线盒，但没有指定哪一个。",
+    ),
+    "hub_unknown": ("This bridge serves no hub of that name or id.", "本服务没有该名称或 ID 的集线盒。"),
     "hub_not_named.remedy": (
         "Name one with --hub or in COUNTERHUB_HUB: {names}.",
         "请用 --hub 或环境变量 COUNTERHUB_HUB 指定其中一个：{names}。",

@@ -5,6 +5,7 @@ import { Cards } from "./cards.js";
 import { Connection } from "./connection.js";
 import { Counter } from "./counter.js";
 import { byId, el, renderIfChanged } from "./dom.js";
+import { Overview, askHubs, at, choose, hubInAddress } from "./hubs.js";
 import { icon } from "./icons.js";
 import { Light, colourOf, stepsOf } from "./light.js";
 import { JobList, ScanList, Viewer } from "./lists.js";
@@ -34,6 +35,8 @@ const light = new Light((colour) => {
   cards.paint(colour);
 });
 const connection = new Connection({ deliver, opened: load });
+const overview = new Overview({ told: heardOfAll });
+let atOverview = false;
 
 function deliver(message) {
   model = apply(model, message);
@@ -56,6 +59,11 @@ function draw() {
 }
 
 function show() {
+  if (atOverview) {
+    showFrame(model.phase === "live");
+    overview.show();
+    return;
+  }
   const live = isLive(model);
   document.body.dataset.phase = live ? "live" : model.lostAt === null ? "connecting" : "lost";
   situation.show(model);
@@ -74,6 +82,8 @@ function showFrame(live) {
   const kind = { live: "ok", connecting: "busy", lost: "error" }[phase];
   renderIfChanged(byId("connection"), [phase, language], () => [icon(kind), el("span", { text: t(`connection.${phase}`) })]);
   byId("connection").className = `chip chip-${kind}`;
+  for (const name of ["en", "zh"]) byId(`language-${name}`).setAttribute("aria-pressed", String(name === language));
+  if (atOverview) return;
   const brief = briefOf(model);
   byId("brief").className = brief.kind;
   renderIfChanged(byId("brief-word"), brief, () => [icon(brief.kind), ` ${brief.word}`]);
@@ -83,7 +93,6 @@ function showFrame(live) {
   const version = state ? t("page.version", { version: state.version }) + (state.virtual ? ` · ${hub}` : "") : "";
   bePatient(Boolean(state?.emulated));
   renderIfChanged(byId("version"), version, () => version);
-  for (const name of ["en", "zh"]) byId(`language-${name}`).setAttribute("aria-pressed", String(name === language));
 }
 
 /** What the WebSocket doesn't tell from the beginning. A part that fails is said in the console and tried next time. */
@@ -96,23 +105,23 @@ async function load() {
 }
 
 async function loadScans() {
-  deliver({ type: "scans_loaded", scans: listOf(await get(`api/v1/scans?newest=${LIMITS.scans}`), "scans") });
+  deliver({ type: "scans_loaded", scans: listOf(await get(at(`scans?newest=${LIMITS.scans}`)), "scans") });
 }
 
 async function loadJobs() {
-  deliver({ type: "jobs_loaded", jobs: listOf(await get(`api/v1/jobs?limit=${LIMITS.jobs}`), "jobs") });
+  deliver({ type: "jobs_loaded", jobs: listOf(await get(at(`jobs?limit=${LIMITS.jobs}`)), "jobs") });
 }
 
 async function loadLight() {
-  deliver({ type: "light_loaded", lights: listOf(await get("virtual/light"), "lights") });
+  deliver({ type: "light_loaded", lights: listOf(await get(at("virtual/light")), "lights") });
 }
 
 async function loadReceipts() {
-  deliver({ type: "receipts_loaded", receipts: listOf(await get("virtual/receipts"), "receipts") });
+  deliver({ type: "receipts_loaded", receipts: listOf(await get(at("virtual/receipts")), "receipts") });
 }
 
 async function loadVirtualFaults() {
-  const list = listOf(await get("virtual/faults"), "faults");
+  const list = listOf(await get(at("virtual/faults")), "faults");
   deliver({ type: "virtual_faults_loaded", faults: Object.fromEntries(list.map(({ fault, active }) => [fault, active])) });
 }
 
@@ -122,7 +131,7 @@ function speak(language) {
   show();
 }
 
-function start() {
+async function start() {
   const missing = missingTexts();
   if (missing.length > 0) console.error("texts are missing:", missing.join(", "));
   chooseLanguage();
@@ -135,7 +144,32 @@ function start() {
     scans.tick();
   }, TICK_MS);
   show();
+  open(await askHubs(), hubInAddress());
+}
+
+/** One hub's page, or of several the overview. A bridge that does not answer yet is tried as one with one hub. */
+function open(hubs, asked) {
+  const several = hubs !== null && hubs.length > 1;
+  const known = several && asked !== null && hubs.some((hub) => hub.name === asked);
+  if (several && !known) {
+    atOverview = true;
+    document.body.dataset.view = "overview";
+    byId("overview").hidden = false;
+    overview.start(hubs, asked);
+    return;
+  }
+  if (several || (hubs === null && asked !== null)) {
+    choose(asked);
+    byId("hub-name").textContent = asked;
+    byId("all-hubs").hidden = false;
+  }
   connection.start();
+}
+
+/** The overview has asked the bridge once more. */
+function heardOfAll(live) {
+  model = apply(model, live ? { type: "phase", phase: "live" } : { type: "phase", phase: "lost", retryAt: null, now: Date.now() });
+  draw();
 }
 
 start();

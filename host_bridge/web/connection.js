@@ -1,6 +1,7 @@
 // This page's connection to the bridge: one WebSocket at a time, reconnected with back-off for as long as the page is open.
 
 import { get } from "./api.js";
+import { at } from "./hubs.js";
 
 export const FIRST_RETRY_MS = 500;
 export const LAST_RETRY_MS = 10_000;
@@ -51,7 +52,7 @@ export class Connection {
   #open() {
     clearTimeout(this.retryTimer);
     this.deliver({ type: "phase", phase: "connecting" });
-    const address = new URL("api/v1/events?observe=1", document.baseURI);
+    const address = new URL(at("events?observe=1"), document.baseURI);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(address);
     this.socket = socket;
@@ -114,7 +115,7 @@ export class Connection {
       return;
     }
     try {
-      const state = await get("api/v1/state", { deadlineMs: REFRESH_DEADLINE_MS });
+      const state = await get(at("state"), { deadlineMs: REFRESH_DEADLINE_MS });
       if (socket !== this.socket) return;
       if (before === this.stateEvents) this.deliver({ type: "state", state });
       this.#scheduleRefresh(before === this.stateEvents ? REFRESH_MS : REFRESH_SOON_MS);

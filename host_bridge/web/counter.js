@@ -2,6 +2,7 @@
 
 import { post, postJson } from "./api.js";
 import { byId, el, renderIfChanged, visible } from "./dom.js";
+import { at } from "./hubs.js";
 import { icon } from "./icons.js";
 import { thumbnail } from "./lists.js";
 import { PRODUCTS, barcodePicture, productPicture } from "./products.js";
@@ -69,7 +70,7 @@ export class Counter {
     });
     byId("drawer-open").addEventListener("click", () => this.#openDrawer());
     byId("drawer-close").addEventListener("click", () => this.#do(async () => {
-      await post("virtual/drawer/close");
+      await post(at("virtual/drawer/close"));
       return t("drawer.pushed");
     }));
     const file = byId("print-file");
@@ -110,14 +111,14 @@ export class Counter {
 
   #scan(data, symbology) {
     return this.#do(async () => {
-      await postJson("virtual/scan", { data, symbology });
+      await postJson(at("virtual/scan"), { data, symbology });
       return el("span", {}, t("shelf.done", { data: "" }), el("bdi", { class: "data", dir: "ltr" }, visible(data, SHOWN_CHARACTERS)));
     });
   }
 
   #print(body, type) {
     return this.#do(async () => {
-      const answer = await post("api/v1/print", body, type);
+      const answer = await post(at("print"), body, type);
       const done = t("print.done", { id: String(answer?.job_id ?? "").slice(0, 6) });
       return answer?.warning ? `${done} ${answer.warning}` : done;
     });
@@ -134,9 +135,9 @@ export class Counter {
     return this.#do(async () => {
       this.number += 1;
       const bytes = receiptBytes(currentLanguage(), items, this.number);
-      const answer = await post("api/v1/print", bytes, "application/octet-stream");
+      const answer = await post(at("print"), bytes, "application/octet-stream");
       this.till.clear();
-      const kick = await postJson("api/v1/drawer/open", {});
+      const kick = await postJson(at("drawer/open"), {});
       return t("till.paid", { id: String(answer?.job_id ?? "").slice(0, 6), outcome: codeText("kick", kick?.state ?? "requested") });
     });
   }
@@ -148,14 +149,14 @@ export class Counter {
       }
       const head = new Uint8Array(await file.slice(0, PNG_SIGNATURE.length).arrayBuffer());
       if (head.length < PNG_SIGNATURE.length || PNG_SIGNATURE.some((byte, i) => head[i] !== byte)) return t("print.not_png");
-      const answer = await post("api/v1/print", file, "image/png");
+      const answer = await post(at("print"), file, "image/png");
       return t("print.done", { id: String(answer?.job_id ?? "").slice(0, 6) });
     });
   }
 
   #openDrawer() {
     return this.#do(async () => {
-      const kick = await postJson("api/v1/drawer/open", {});
+      const kick = await postJson(at("drawer/open"), {});
       const why = kick?.reason ? ` (${codeText("reason", kick.reason)})` : "";
       return t("drawer.asked", { outcome: codeText("kick", kick?.state ?? "requested") + why });
     });
@@ -241,7 +242,7 @@ export class Counter {
   #toggle(name) {
     const active = this.switches.get(name).button.getAttribute("aria-checked") !== "true";
     return this.#do(async () => {
-      await postJson("virtual/faults", { fault: name, active });
+      await postJson(at("virtual/faults"), { fault: name, active });
       if (this.switches.has(name)) this.#setSwitch(name, active);
       const hint = `break.${name}.hint`;
       const done = t("break.set", { name: codeText("break", name), word: this.#word(name, active) });
@@ -272,7 +273,7 @@ export class Counter {
       "figure",
       { class: "paper" },
       thumbnail({
-        source: `virtual/receipts/${Number(receipt.n)}.png?${encodeURIComponent(receipt.printed_at ?? "")}`,
+        source: at(`virtual/receipts/${Number(receipt.n)}.png?${encodeURIComponent(receipt.printed_at ?? "")}`),
         title,
         label: t("tray.enlarge", { n: receipt.n }),
         viewer: this.viewer,

@@ -2,6 +2,7 @@
 
 import { post } from "./api.js";
 import { byId, el, renderIfChanged, visible } from "./dom.js";
+import { at } from "./hubs.js";
 import { icon } from "./icons.js";
 import { timeOf } from "./state.js";
 import { isLive } from "./status.js";
@@ -160,7 +161,7 @@ export class JobList {
         : {
             key: pictureKey,
             node: thumbnail({
-              source: `api/v1/jobs/${encodeURIComponent(id)}/receipt.png`,
+              source: at(`jobs/${encodeURIComponent(id)}/receipt.png`),
               title: t("jobs.picture", { id: short }),
               label: t("jobs.enlarge", { id: short }),
               viewer: this.viewer,
@@ -188,7 +189,7 @@ export class JobList {
 
   async #cancel(id, short) {
     try {
-      await post(`api/v1/jobs/${encodeURIComponent(id)}/cancel`);
+      await post(at(`jobs/${encodeURIComponent(id)}/cancel`));
       this.note.textContent = t("jobs.cancelled", { id: short });
     } catch (error) {
       this.note.textContent = error.code === "unreachable" ? t("counter.unreachable") : t("counter.failed", { detail: error.message });

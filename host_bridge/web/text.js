@@ -10,6 +10,17 @@ const TEXTS = {
   "page.virtual": ["with a virtual hub", "使用虚拟集线盒"],
   "page.emulated": ["with an emulated Pico", "使用模拟的 Pico"],
 
+  "hubs.heading": ["All counters", "所有收银台"],
+  "hubs.all": ["← All", "← 全部"],
+  "hubs.all_fine": ["Every counter can sell.", "所有收银台均可收银。"],
+  "hubs.some_broken": ["{n} of {all} counters can't sell.", "{all} 个收银台中有 {n} 个无法收银。"],
+  "hubs.ok": ["Ready", "就绪"],
+  "hubs.warning": ["Warning", "警告"],
+  "hubs.error": ["Fault", "故障"],
+  "hubs.unknown": ["There is no hub “{name}”. Choose one of these.", "没有名为“{name}”的集线盒，请从下面选择。"],
+  "hubs.id": ["Hub {id}", "集线盒 {id}"],
+  "hubs.never_met": ["Its hub has not been met yet", "尚未连接过集线盒"],
+
   "connection.live": ["Live", "实时"],
   "connection.connecting": ["Connecting…", "正在连接…"],
   "connection.lost": ["Bridge not reached", "连不上桥接服务"],

@@ -1,6 +1,7 @@
 // The page as till software: it takes scans, acknowledges them and keeps a basket. Off until it is asked for.
 
 import { byId, el, renderIfChanged, visible } from "./dom.js";
+import { at } from "./hubs.js";
 import { icon } from "./icons.js";
 import { PRODUCTS } from "./products.js";
 import { t } from "./text.js";
@@ -69,7 +70,7 @@ export class Till {
   }
 
   #open() {
-    const address = new URL("api/v1/events", document.baseURI);
+    const address = new URL(at("events"), document.baseURI);
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(address);
     this.socket = socket;
