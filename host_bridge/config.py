@@ -92,6 +92,10 @@ def _empty_error(value: str | None) -> str | None:
     return "it is empty" if value is not None and not value.strip() else None
 
 
+def _own_port_error(value: str | None) -> str | None:
+    return '"auto" finds the first port, never the second' if value == "auto" else _empty_error(value)
+
+
 class _Expected(msgspec.Struct, frozen=True):
     """A check that msgspec has no words for."""
 
@@ -132,6 +136,17 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = "auto"
     baud_rate: Annotated[int, Meta(ge=1200, le=4_000_000), _says("Speed of a UART port; USB ignores it.")] = 115_200
+    backup_port: Annotated[
+        str | None,
+        _says(
+            "A second port to the same hub. It takes over when the first goes silent or vanishes, and hands back; the "
+            "hub's board file needs a `[backup_link]`.",
+            _Expected("a port or a pyserial URL of its own", _own_port_error),
+        ),
+    ] = None
+    backup_baud_rate: Annotated[
+        int, Meta(ge=1200, le=4_000_000), _says("Speed of the backup port, as the board file says.")
+    ] = 115_200
     recover: Annotated[
         tuple[Literal["reopen", "dtr_rts"], ...],
         _says(
@@ -287,6 +302,7 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
     baud_rate: Annotated[
         int, Meta(ge=0, le=4_000_000), _says("Speed of the simulated link; 0: as fast as it goes, like USB.")
     ] = 0
+    backup_path: Annotated[bool, _says("Give it a second path to the bridge, with a cable of its own.")] = False
 
 
 def default_state_dir() -> Path:
@@ -523,6 +539,14 @@ def _value(field: msgspec.structs.FieldInfo, value: Any, path: tuple[str, ...], 
 
 
 def _check_together(config: Config, document: Document) -> None:
+    for place in config.places():
+        if place.hub.backup_port is not None and place.hub.backup_port == place.hub.port:
+            path = ("hubs", place.name, "backup_port") if config.hubs else ("hub", "backup_port")
+            problem = f"port and backup_port are both {place.hub.port}: a backup is another port"
+            raise document.error(path, problem)
+    if config.virtual.backup_path and config.virtual.emulated_pico:
+        problem = "virtual.backup_path: an emulated Pico's UARTs belong to its printer and its scanner"
+        raise document.error(("virtual", "backup_path"), problem)
     http, raw = config.http.address, config.raw.address
     if config.raw.enabled and not config.hubs and http.port == raw.port != 0 and http.host == raw.host:
         raise document.error(("raw", "listen"), f"raw.listen and http.listen are both {raw}: give one another port")

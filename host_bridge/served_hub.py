@@ -24,16 +24,17 @@ from host_bridge.devices.printer import PrinterOptions
 from host_bridge.events import EventBus, FaultEvent, LinkEvent, Overflow
 from host_bridge.hub.choice import Claims, HubChoice
 from host_bridge.hub.last_hub import LastHub
-from host_bridge.hub.reconnect import STDIN_UNIT_BYTES, HubLink, HubLinkOptions, Recovery
 from host_bridge.interfaces.raw import RawInterface
 from host_bridge.interfaces.raw_client import RawLimits
 from host_bridge.interfaces.services import Drawers, Printing, Refused, Scans, VirtualCounter
 from host_bridge.journal import Journal, JournalError
 from host_bridge.log import SERVED_HUB
+from host_bridge.served_link import make_link
 from host_bridge.state import Devices, DrawerState, IndicatorState, LinkState, PrinterState, ScannerState, State
 from host_bridge.virtual.control import VirtualHubError
 from host_bridge.virtual.drills import DrillHub
 from host_bridge.virtual.options import Options
+from host_bridge.virtual.wiring import BACKUP
 from host_bridge.watch.faults import FaultBoard
 from host_bridge.watch.texts import PATTERN_TEXTS
 
@@ -42,7 +43,6 @@ log = logging.getLogger(__name__)
 JOURNAL_FILE = "journal.sqlite3"
 PRUNE_EVERY_S = 3600
 ROOM_EVERY_S = 1.0
-DTR_RTS_AT_ATTEMPT = 3
 RETRY_FIRST_S = 1.0
 RETRY_MAX_S = 30.0
 HELD_S = 60.0  # a hub that was served for so long is started again at once when it fails
@@ -83,7 +83,7 @@ class ServedHub:
             self._journal = await Journal.open(self._place.state_path / JOURNAL_FILE, self._config.journal)
             self._stops.push_async_callback(self._journal.close)
             self._faults.report_link("down", "starting")
-            await self._start_link(await self._find_port())
+            await self._start_link(*await self._find_ports())
             self._tasks = [
                 asyncio.create_task(self._record_faults(), name="record faults"),
                 asyncio.create_task(self._watch_room(), name="watch room"),
@@ -182,13 +182,14 @@ class ServedHub:
 
     # -- parts ---------------------------------------------------------------------------------------------------
 
-    async def _find_port(self) -> str:
-        """The configured port, or that of a virtual hub started for it."""
+    async def _find_ports(self) -> tuple[str, str | None]:
+        """The configured port and backup port, or those of a virtual hub started for it."""
         virtual = self._config.virtual
         if not virtual.enabled:
-            return self._place.hub.port
+            return self._place.hub.port, self._place.hub.backup_port
         options = Options(
             engine=virtual.engine,
+            backup_path=virtual.backup_path,
             link_baud=virtual.baud_rate,
             printer_baud=virtual.printer_baud_rate,
             printer_speed_mm_per_s=virtual.print_speed_mm_per_s,
@@ -198,13 +199,15 @@ class ServedHub:
         else:
             self._virtual = await self._start_simulated(options)
         self._stops.push_async_callback(self._virtual.stop)
-        return self._virtual.port
+        return self._virtual.port, self._virtual.backup_port if options.backup_path else None
 
     async def _start_simulated(self, options: Options) -> DrillHub:
         """The firmware beside a simulated chip."""
         virtual = DrillHub(on_event=self.events.publish)
         board = _virtual_board()
         board["printer"]["baud_rate"] = options.printer_baud
+        if options.backup_path:
+            board["backup_link"] = {**board["link"], "uart": BACKUP.uart, "tx": BACKUP.tx, "rx": BACKUP.rx}
         if self._config.several:
             options = msgspec.structs.replace(options, unique_id=f"e6600000{zlib.crc32(self.name.encode()):08x}")
             board["hub_name"] = self.name
@@ -219,16 +222,18 @@ class ServedHub:
         await pico.start_pico(self._place.state_path, await asyncio.to_thread(read_image, image), options)
         return pico
 
-    async def _start_link(self, port: str) -> None:
+    async def _start_link(self, port: str, backup_port: str | None) -> None:
         config = self._config
         last = LastHub(self._place.state_path)
         hub = self._place.hub
         wanted_id = None if config.virtual.enabled else hub.id
         last_id = await last.read()
         choice = HubChoice(self.name, self._claims, wanted_id=wanted_id, last_id=last_id, remember=last.remember)
-        self._link = HubLink(
+        self._link = make_link(
+            hub,
             port,
-            options=self._link_options(),
+            backup_port,
+            is_console=self._is_emulated,  # its pseudo-terminal stands for the chip's USB
             publish=self._on_link_event,
             keep_trace=self._keep_trace,
             choice=choice,
@@ -251,14 +256,6 @@ class ServedHub:
         await devices.start()
         self._stops.push_async_callback(devices.stop)
         self._link.start()
-
-    def _link_options(self) -> HubLinkOptions:
-        hub = self._place.hub
-        pulse_at = DTR_RTS_AT_ATTEMPT if "dtr_rts" in hub.recover else None
-        options = HubLinkOptions(baud=hub.baud_rate, recovery=Recovery(pulse_at=pulse_at))
-        if self._is_emulated:  # its pseudo-terminal stands for the chip's USB
-            options = msgspec.structs.replace(options, profile="usb", unit_bytes=STDIN_UNIT_BYTES)
-        return options
 
     async def _start_raw(self) -> None:
         address = self._place.raw

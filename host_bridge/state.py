@@ -25,6 +25,16 @@ class FaultState(msgspec.Struct, frozen=True, kw_only=True):
     remedy: Text
 
 
+class PathState(msgspec.Struct, frozen=True, kw_only=True):
+    """One of two paths to the hub."""
+
+    name: Literal["primary", "backup"]
+    status: Literal["in_use", "standby", "down", "other_hub"]  # standby: it answers, and could be used at once
+    port: str | None = None
+    transport: str | None = None
+    reason: str | None = None  # while it is of no use
+
+
 class LinkState(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["up", "down"]
     since: str
@@ -35,6 +45,7 @@ class LinkState(msgspec.Struct, frozen=True, kw_only=True):
     round_trip_ms: float | None = None
     session: int | None = None
     statistics: dict[str, int] = {}
+    paths: list[PathState] = []  # both, where a backup path is configured
 
 
 class HubState(msgspec.Struct, frozen=True, kw_only=True):

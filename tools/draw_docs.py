@@ -136,8 +136,9 @@ def _patterns(language: Language) -> Iterator[Row]:
         yield Row(PATTERNS.index(name), 0, "", light, ("" if language == "zh" else " ").join(sentences).strip())
 
 
-# safe_mode has a pattern of its own; a device that is left out is told by the till, and shows as board_file.
-SHOWN_OTHERWISE = ("safe_mode", "printer_left_out", "scanner_left_out", "drawer_left_out")
+# safe_mode has a pattern of its own; a device that is left out is told by the till, and shows as board_file; a backup
+# that leads elsewhere shows as one that does not work.
+SHOWN_OTHERWISE = ("safe_mode", "printer_left_out", "scanner_left_out", "drawer_left_out", "backup_other_hub")
 
 
 def _faults(language: Language, numbers: range | tuple[int, ...]) -> Iterator[Row]:

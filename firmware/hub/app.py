@@ -22,6 +22,7 @@ _TEXT_BYTES_MAX = 230  # of a message, whose frame carries 240
 # What a wrong section of the board file shows as.
 _FAULTS_OF = {
     "link": ("board_file",),
+    "backup_link": ("board_file",),
     "indicator": ("indicator",),
     "printer": ("board_file", "printer_left_out"),
     "scanner": ("board_file", "scanner_left_out"),
@@ -48,8 +49,7 @@ class Hub:
         if storage_problem is not None:
             self.faults.set("hub_storage", True)
             self._problems.append("file system: %s" % storage_problem)
-        profile, stream = self._open_link()
-        self._uplink = Uplink(profile, self._hello, stream, held=(PRINTER,))
+        self._uplink = Uplink(self._open_ways(), self._hello, held=(PRINTER,))
         self._uplink.attach(self)
         self._supervisor = Supervisor(watchdog_ms, self._on_task_failed)
         self._add_link()
@@ -61,27 +61,38 @@ class Hub:
     def run(self):
         asyncio.run(self._supervisor.run())
 
-    def _open_link(self):
-        """(profile, stream) of the board file's link; where that can't be opened, of the console: any board has it."""
+    def _open_ways(self):
+        """(profile, stream) of each link of the board file; where none can be opened, of the console of any board."""
+        sections = ("link", "backup_link") if "backup_link" in self._config else ("link",)
+        ways = [way for way in map(self._open_way, sections) if way is not None]
+        if ways:
+            return ways
         try:
-            link = self._config["link"]
+            return [(PROFILES["usb"], transport.open_link({"transport": "usb"}))]
+        except Exception as error:  # then the LED alone can tell
+            self._problems.append("console: %s" % error)
+            return [(PROFILES["usb"], transport.NoLink())]
+
+    def _open_way(self, section):
+        try:
+            link = self._config[section]
             name = link.get("profile", link["transport"])
             if name not in PROFILES:
                 raise ValueError("profile: expected one of %s, found %r" % (", ".join(sorted(PROFILES)), name))
             return PROFILES[name], transport.open_link(link)
         except Exception as error:
-            self._leave_out("link", error)
-        try:
-            return PROFILES["usb"], transport.open_link({"transport": "usb"})
-        except Exception as error:  # then the LED alone can tell
-            self._problems.append("console: %s" % error)
-            return PROFILES["usb"], transport.NoLink()
+            self._leave_out(section, error)
+            return None
 
     def _add_link(self):
-        self._supervisor.add("link_read", self._uplink.read)
-        self._supervisor.add("link_write", self._uplink.write)
+        path = self._uplink.paths[0]
+        self._supervisor.add("link_read", path.read)
+        self._supervisor.add("link_write", path.write)
         self._supervisor.add("link_time", self._uplink.keep_time)
-        if board.section("link").get("transport") != "uart":  # the console belongs to whoever holds the cable
+        for path in self._uplink.paths[1:]:
+            self._supervisor.add("backup_read", path.read)
+            self._supervisor.add("backup_write", path.write)
+        if board.link_takes_console():  # it belongs to whoever holds the cable
             self._uplink.on("prompt", self._on_prompt)
 
     def _add_indicator(self):

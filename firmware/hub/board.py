@@ -51,6 +51,11 @@ def section(name):
     return found if isinstance(found, dict) else {}
 
 
+def link_takes_console():
+    """A way to the bridge is MicroPython's console: always, unless the board file gives each a UART."""
+    return section("link").get("transport") != "uart" or section("backup_link").get("transport") == "usb"
+
+
 def drive_to_rest():
     """Take the current off the drawers' solenoids: a pin keeps its level over a reset of the program."""
     pins = section("drawer").get("kick")

@@ -44,8 +44,8 @@ def holds_button(config):
 
 
 def wait_for_ctrl_c():
-    """True if Ctrl-C comes in the chip's first second. Where the link has a UART of its own, Ctrl-C always works."""
-    if board.section("link").get("transport") == "uart":
+    """True if Ctrl-C comes in the chip's first second. Where the link has UARTs of its own, Ctrl-C always works."""
+    if not board.link_takes_console():
         return False
     try:
         while time.ticks_ms() < _WINDOW_MS:

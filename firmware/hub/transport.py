@@ -44,7 +44,7 @@ def _options(port):
 
 
 def open_link(link):
-    """The way to the bridge from the board file's `link` section. ValueError if its transport is not known.
+    """The way to the bridge from the board file's `link` or `backup_link`. ValueError if its transport is not known.
 
     It has `await readinto(buffer)`, `await write(data)` and `close()`.
     """

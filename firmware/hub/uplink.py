@@ -1,32 +1,35 @@
-"""The hub's end of the link: carries bytes between the transport and `hublink`, and messages to the devices.
+"""The hub's end of the link: carries bytes between the transports and `hublink`, and messages to the devices.
 
 A device names the messages it takes (`on`), is told when the link comes and goes, and sends by name. It never
-sees the transport.
+sees a transport, nor which of two paths the link takes.
 """
 
 import asyncio
 import time
 
 from hublink.link import HUB, Link
+from hublink.paths import Paths
 
 _READ_BYTES = 256
 _TIMER_SLICE_MS = 100  # the longest sleep: a timer that falls due meanwhile waits at most so long
+_ACK_DELAY_MS = 0  # the hub acknowledges what it has read at once: waiting would cost it a timer for each frame
 
 
 class Uplink:
-    def __init__(self, profile, hello, stream, held=()):
-        """`stream` is what the transport opened (transport.open_link): it waits, but never blocks."""
-        # The hub acknowledges what it has read at once: waiting would cost it a timer for each frame.
-        profile.ack_delay_ms = 0
-        self._link = Link(HUB, profile, hello=hello, held=held, trace_frames=0)
-        self._stream = stream
+    def __init__(self, ways, hello, held=()):
+        """`ways`: (profile, stream) of each transport, the preferred one first. A stream is what the transport opened
+        (transport.open_link): it waits, but never blocks."""
         self._handlers = {}
         self._devices = []
-        self._wake = asyncio.Event()
+        self.paths = []
+        for profile, stream in ways:
+            link = Link(HUB, profile.with_ack_delay(_ACK_DELAY_MS), hello=hello, held=held, trace_frames=0)
+            self.paths.append(Path(self, link, stream))
+        self._links = Paths([path.link for path in self.paths])
 
     @property
     def is_up(self):
-        return self._link.is_up
+        return self._links.is_up
 
     def on(self, name, handler):
         """Give the values of each message of that name to `handler(*values)`."""
@@ -38,58 +41,49 @@ class Uplink:
 
     def send(self, name, *values):
         """Queue a message; False if the link is down or full (then `link_up` or `link_writable` follows)."""
-        sent = self._link.send(name, *values)
+        sent = self._links.send(name, *values)
         if sent:
-            self._wake.set()
+            self.wake()
         return sent
 
     def grant(self, channel):
         """A message of a held channel is finished with."""
-        self._link.grant(channel)
-        self._wake.set()
+        self._links.grant(channel)
+        self.wake()
 
-    async def read(self, task):
-        """Task: take what comes."""
-        buffer = bytearray(_READ_BYTES)
-        while True:
-            count = await self._stream.readinto(buffer)
-            task.work("receive")
-            if count:
-                self._link.receive(buffer, time.ticks_ms(), count)
-                self._hand_on_events()
-                self._wake.set()
-            task.rest()
+    def wake(self):
+        """Something may be to be sent."""
+        for path in self.paths:
+            path.wake.set()
 
-    async def write(self, task):
-        """Task: send what is due, one frame at a time, so that the next is always the most important one."""
-        self._link.start(time.ticks_ms())
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while True:
-                task.work("send")
-                coded = self._link.data_to_send(time.ticks_ms())
-                task.rest()
-                if not coded:
-                    break
-                await self._stream.write(coded)
+    def start(self, link):
+        """The writing task of a path begins, or begins anew after it died."""
+        self._links.start(link, time.ticks_ms())
+        self.hand_on_events()
 
     async def keep_time(self, task):
-        """Task: the link's timers."""
+        """Task: the links' timers."""
         while True:
             task.work("timer")
-            now = time.ticks_ms()
-            wait_ms = self._link.next_timer(now)
-            if wait_ms == 0:
-                self._link.handle_timer(now)
-                self._hand_on_events()
-                self._wake.set()
+            wait_ms = _TIMER_SLICE_MS
+            for path in self.paths:
+                wait_ms = min(wait_ms, self._time(path))
             task.rest()
-            await asyncio.sleep_ms(_TIMER_SLICE_MS if wait_ms is None else max(1, min(wait_ms, _TIMER_SLICE_MS)))
+            await asyncio.sleep_ms(max(1, wait_ms))
 
-    def _hand_on_events(self):
+    def _time(self, path):
+        """Do what is due on that path; how long nothing will be."""
+        now = time.ticks_ms()
+        wait_ms = path.link.next_timer(now)
+        if wait_ms == 0:
+            path.link.handle_timer(now)
+            self.hand_on_events()
+            path.wake.set()
+        return _TIMER_SLICE_MS if wait_ms is None else wait_ms
+
+    def hand_on_events(self):
         while True:
-            event = self._link.next_event()
+            event = self._links.next_event(time.ticks_ms())
             if event is None:
                 return
             kind = event[0]
@@ -103,6 +97,43 @@ class Uplink:
             elif kind == "down":
                 for device in self._devices:
                     device.link_down()
+                self.wake()  # the other path is free again, and says HELLO
             elif kind == "writable":
                 for device in self._devices:
                     device.link_writable(event[1])
+
+
+class Path:
+    """One transport with its link."""
+
+    def __init__(self, uplink, link, stream):
+        self.link = link
+        self.wake = asyncio.Event()
+        self._uplink = uplink
+        self._stream = stream
+
+    async def read(self, task):
+        """Task: take what comes."""
+        buffer = bytearray(_READ_BYTES)
+        while True:
+            count = await self._stream.readinto(buffer)
+            task.work("receive")
+            if count:
+                self.link.receive(buffer, time.ticks_ms(), count)
+                self._uplink.hand_on_events()
+                self.wake.set()
+            task.rest()
+
+    async def write(self, task):
+        """Task: send what is due, one frame at a time, so that the next is always the most important one."""
+        self._uplink.start(self.link)
+        while True:
+            await self.wake.wait()
+            self.wake.clear()
+            while True:
+                task.work("send")
+                coded = self.link.data_to_send(time.ticks_ms())
+                task.rest()
+                if not coded:
+                    break
+                await self._stream.write(coded)

@@ -33,6 +33,9 @@ FAULTS = (
     (28, "hub_storage", "hub", WARNING, 11),
     # What the bridge finds out and tells the hub.
     (40, "journal_full", "bridge", ERROR, 11),
+    (41, "on_backup_path", "link", WARNING, 1),
+    (42, "backup_path_down", "link", WARNING, 12),
+    (43, "backup_other_hub", "link", WARNING, 12),
     # The link itself: the bridge's side of it, never sent; the hub shows "waiting".
     (60, "port_missing", "link", ERROR, 1),
     (61, "port_busy", "link", ERROR, 1),

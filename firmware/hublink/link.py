@@ -11,6 +11,10 @@ take since the session began. What to send next is chosen when it can be sent, s
 A session is never resumed. What must survive its loss is kept by the channels themselves (journal, scan ring, the
 printer's cursor in HELLO) and settled again when the next session begins; see docs/decisions/0002.
 
+Where two paths join hub and bridge, each side has a Link a path, and while one has the session the others stand by:
+the hub says HELLO more seldom, and the bridge answers with PING instead of OPEN; the PONG proves both directions.
+See paths.py and docs/decisions/0020.
+
     state      hub                                bridge
     IDLE       not started                        not started
     OPENING    HELLO beacon                       waits for HELLO, answers OPEN
@@ -35,6 +39,7 @@ QUEUE_MESSAGES = 16  # waiting to be sent, a channel
 CREDIT_MESSAGES = b"\x10\x04\x08\x08\x08\x08"  # a channel, at the start of a session; control's is never charged
 EVENTS_MAX = 128  # that the owner has not read; text and control stop well before, to leave room for all credit
 TRACE_FRAMES = 100  # each way
+STANDBY_HELLO_MS = 500  # on standby: three of them make a path that is known to be good or bad within 2 s
 HELLOS_APART_MS = 250  # two HELLOs so far apart, and no answer to a PING between: the hub has lost the session
 PINGED_MS_MAX = 10_000  # however busy the link: the peer's clock and the round trip are asked for so often
 _CHANNELS = 6
@@ -62,6 +67,7 @@ class Link:
         self.role = role
         self.profile = profile
         self.state = IDLE
+        self.standby = False  # another path has the session, or is to have it
         self.peer = {}  # the other side's HELLO (bridge only)
         self.round_trip_ms = None
         self.statistics = {
@@ -84,7 +90,7 @@ class Link:
         self._reader = frame.FrameReader(not self._is_hub, self._on_frame, self._on_text, self._count)
         self._events = []
         self._queues = [[] for _ in range(_CHANNELS)]
-        self._in_hand = [0] * _CHANNELS  # messages of held channels that the owner has read and not yet granted
+        self.in_hand = [0] * _CHANNELS  # messages of held channels that the owner has read and not yet granted
         self._now = 0
         self._rto_ms = profile.rto_first_ms
         self._forget_session()
@@ -94,6 +100,11 @@ class Link:
     @property
     def is_up(self):
         return self.state == UP
+
+    @property
+    def session(self):
+        """The session's number, 0 while there is none."""
+        return self._session if self.state == UP else _NO_SESSION
 
     def start(self, now):
         """Begin: the hub to say HELLO, the bridge to wait for it."""
@@ -106,6 +117,18 @@ class Link:
         if self.state == UP:
             self._close_due = True
             self._go_down("closed")
+
+    def stand_by(self, standby, now):
+        """Leave the session to another path (True), or be free to have it again; ends no session that this one has.
+
+        A hub that is free again says HELLO anew: the cursors in what it said before are older than the other session.
+        """
+        freed = self.standby and not standby and self.state == OPENING
+        self.standby = standby
+        if freed and self._is_hub:
+            self._to_opening(now)
+        elif freed:
+            self._open_due = bool(self.peer)
 
     def receive(self, data, now, length=None):
         """Take what the transport read: data[:length], bytes or bytearray."""
@@ -144,22 +167,27 @@ class Link:
         What it read in an earlier session and still holds is not on offer again until it is granted, so that a link
         that comes and goes can't fill the owner.
         """
-        count = min(count, self._in_hand[channel])
-        self._in_hand[channel] -= count
-        self._give(channel, count)
+        count = min(count, self.in_hand[channel])
+        self.in_hand[channel] -= count
+        self.give(channel, count)
+
+    def give(self, channel, count):
+        """Let the peer send `count` more messages; it is told when that is worth a frame."""
+        self._granted[channel] = (self._granted[channel] + count) & 0xFFFF
+        self._credit_due[channel] += count
 
     def next_event(self):
         """The next ("up", hello), ("down", reason), ("message", name, values), ("writable", channel), ("text", bytes),
-        or None."""
+        on standby ("wanted",) at the hub and ("heard", hello) at the bridge, or None."""
         if not self._events:
             return None
         event = self._events.pop(0)
         if event[0] == "message":
             channel = messages.BY_NAME[event[1]].channel
             if channel in self._held:
-                self._in_hand[channel] += 1
+                self.in_hand[channel] += 1
             else:
-                self._give(channel, 1)
+                self.give(channel, 1)
         return event
 
     def peer_clock_ms(self, now):
@@ -184,7 +212,7 @@ class Link:
     def next_timer(self, now):
         """Milliseconds until `handle_timer` (and then `data_to_send`) wants to be called; None: not at all."""
         if self.state == OPENING:
-            return self._left(now, self._hello_at, self.profile.hello_ms) if self._is_hub else None
+            return self._left(now, self._hello_at, self._hello_ms()) if self._is_hub else None
         if self.state != UP:
             return None
         due = min(
@@ -225,6 +253,7 @@ class Link:
         self._ack_now = False
         self._pong_due = None
         self._ping_now = False
+        self._probe_due = False
         self._open_due = False
         self._close_due = False
         self._closing_session = _NO_SESSION
@@ -235,7 +264,7 @@ class Link:
         self._sent_on = [0] * _CHANNELS  # messages, mod 2**16
         self._limit_of_peer = [0] * _CHANNELS
         self._taken_on = [0] * _CHANNELS
-        self._granted = [CREDIT_MESSAGES[channel] - self._in_hand[channel] for channel in range(_CHANNELS)]
+        self._granted = [CREDIT_MESSAGES[channel] - self.in_hand[channel] for channel in range(_CHANNELS)]
         self._credit_due = [0] * _CHANNELS
         self._wanted = [False] * _CHANNELS
         self._peer_clock = None
@@ -288,7 +317,7 @@ class Link:
         elif kind == OPEN:
             self._on_open(session, payload)
         elif session != self._session or session == _NO_SESSION:
-            self._on_foreign_session(kind, session)
+            self._on_foreign_session(kind, session, payload)
         else:
             self._on_session_frame(kind, code, sequence, ack, payload)
 
@@ -315,7 +344,8 @@ class Link:
         elif not self._is_peers(hello):
             self._session = self._session % 0xFFFF + 1
         self.peer = hello
-        self._open_due = True
+        self._open_due = not self.standby
+        self._probe_due = self.standby
 
     def _is_peers(self, hello):
         return hello["boot_id"] == self.peer["boot_id"] and hello["nonce"] == self.peer["nonce"]
@@ -346,6 +376,8 @@ class Link:
         _, nonce, boot_id, credit = opened
         if nonce != self._nonce or boot_id != self._hello()["boot_id"]:
             self._count("error_session")
+        elif self.state == OPENING and self.standby:
+            self._on_standby(("wanted",))  # the owner ends the other session; this one then has new cursors to tell
         elif self.state == OPENING:
             self._session = session
             self._come_up(credit)
@@ -355,17 +387,31 @@ class Link:
         else:
             self._count("error_session")
 
-    def _on_foreign_session(self, kind, session):
+    def _on_foreign_session(self, kind, session, payload):
         """Bridge: a hub that still believes in a session with an earlier bridge is told that it is over."""
+        if session == _NO_SESSION and self.state == OPENING:
+            if self._is_hub and kind == PING and len(payload) == 4:
+                self._pong_due = struct.unpack(_PING, payload)[0]
+                return
+            if self.standby and kind == PONG and self.peer:
+                self._on_standby(("heard", self.peer))
+                return
         self._count("error_session")
         if not self._is_hub and self.state == OPENING and session and kind != CLOSE:
             self._closing_session = session
             self._close_due = True
 
+    def _on_standby(self, event):
+        if len(self._events) < _TEXT_EVENTS:
+            self._events.append(event)
+
     def _on_session_frame(self, kind, code, sequence, ack, payload):
         if kind == CLOSE:
             if self.state == UP:
                 self._go_down("closed_by_peer")
+            return
+        if self.state == OPENING and self.standby:  # the answer to an OPEN that was taken back
+            self._closing_session, self._close_due = self._session, True
             return
         if self.state == OPENING:
             self._come_up(self.peer["credit"])
@@ -414,7 +460,7 @@ class Link:
         if message is None or values is None:
             self._count("error_message")
             if channel < _CHANNELS:
-                self._give(channel, 1)
+                self.give(channel, 1)
         elif message.name == "credit":
             self._on_credit(values)
         else:
@@ -424,11 +470,6 @@ class Link:
         if channel == messages.CONTROL:
             return len(self._events) < _CONTROL_EVENTS
         return 0 < ((self._granted[channel] - self._taken_on[channel]) & 0xFFFF) < 0x8000
-
-    def _give(self, channel, count):
-        """Let the peer send `count` more messages; it is told when that is worth a frame."""
-        self._granted[channel] = (self._granted[channel] + count) & 0xFFFF
-        self._credit_due[channel] += count
 
     def _on_credit(self, values):
         channel, limit = values
@@ -524,7 +565,9 @@ class Link:
 
     def _opening_frame(self, now):
         if self._is_hub:
-            if self._left(now, self._hello_at, self.profile.hello_ms):
+            if self._pong_due is not None:
+                return self._pong(now)
+            if self._left(now, self._hello_at, self._hello_ms()):
                 return b""
             self._hello_at = now
             hello = self._hello()
@@ -532,7 +575,13 @@ class Link:
             hello["dictionary"] = messages.dictionary_hash()
             hello["credit"] = bytes(self._granted)
             return self._emit(HELLO, 0, _NO_SESSION, 0, hello_codec.pack_hello(hello))
+        if self._probe_due:
+            self._probe_due = False
+            return self._emit(PING, 0, _NO_SESSION, 0, struct.pack(_PING, now or 1))
         return self._open_frame()
+
+    def _hello_ms(self):
+        return STANDBY_HELLO_MS if self.standby else self.profile.hello_ms
 
     def _open_frame(self):
         if not self._open_due:
@@ -551,8 +600,7 @@ class Link:
             self._nak_due = False
             return self._emit(NAK, 0, self._session, 0, b"")
         if self._pong_due is not None:
-            echo, self._pong_due = self._pong_due, None
-            return self._emit(PONG, 0, self._session, 0, struct.pack(_PONG, echo, now))
+            return self._pong(now)
         if self._resend:
             return self._again(now)
         if len(self._flight) < self.profile.window:
@@ -566,6 +614,10 @@ class Link:
             self._pinged_at = now
             return self._emit(PING, 0, self._session, 0, struct.pack(_PING, now or 1))
         return b""
+
+    def _pong(self, now):
+        echo, self._pong_due = self._pong_due, None
+        return self._emit(PONG, 0, self._session, 0, struct.pack(_PONG, echo, now))
 
     def _ack_is_due(self, now):
         return self._ack_owed and elapsed_ms(now, self._ack_since) >= self.profile.ack_delay_ms

@@ -12,7 +12,7 @@ import msgspec
 
 from host_bridge.boards.chips import CHIPS, MODELS, Chip, Model
 from host_bridge.boards.files import BoardFile
-from host_bridge.boards.schema import Board, Drawer, Indicator, Printer, Scanner, Section
+from host_bridge.boards.schema import Board, Drawer, Indicator, Link, Printer, Scanner, Section
 from host_bridge.state import Text
 
 FINDINGS_LIMIT = 100  # of one file
@@ -65,8 +65,9 @@ def check(file: BoardFile) -> tuple[Board | None, list[Finding]]:
 def uses(board: Board) -> list[Use]:
     """Every pin that the board file gives away, in the order of the file."""
     found: list[Use] = []
-    if board.link.transport == "uart":
-        found += _uart_uses("link", board.link.uart, board.link.tx, board.link.rx, None)
+    for key, link in links(board):
+        if link.transport == "uart":
+            found += _uart_uses(key, link.uart, link.tx, link.rx, None)
     for key in ("printer", "scanner"):
         port: Printer | Scanner | None = getattr(board, key)
         if port is not None:
@@ -89,6 +90,12 @@ def uses(board: Board) -> list[Use]:
     return found
 
 
+def links(board: Board) -> list[tuple[str, Link]]:
+    """The ways to the bridge, with their keys."""
+    given = (("link", board.link), ("backup_link", board.backup_link))
+    return [(key, link) for key, link in given if link is not None]
+
+
 def _uart_uses(key: str, uart: int | None, tx: int | None, rx: int | None, cts: int | None) -> Iterator[Use]:
     for signal, pin in (("tx", tx), ("rx", rx), ("cts", cts)):
         if pin is not None and uart is not None:
@@ -109,7 +116,9 @@ class _Checker:
     def findings(self) -> Iterator[Finding]:
         yield from self._port()
         yield from self._watchdog()
-        yield from self._link()
+        for key, link in links(self._board):
+            yield from self._link(key, link)
+        yield from self._two_links()
         yield from self._uarts()
         for use in self._uses:
             yield from self._pin(use)
@@ -192,32 +201,52 @@ class _Checker:
                 ("8000 is a good value.", "建议使用 8000。"),
             )
 
-    def _link(self) -> Iterator[Finding]:
-        link = self._board.link
+    def _link(self, section: str, link: Link) -> Iterator[Finding]:
         given = [key for key in ("uart", "tx", "rx", "baud_rate") if getattr(link, key) is not None]
         if link.transport == "uart":
             for key in ("uart", "tx", "rx", "baud_rate"):
                 if key not in given:
                     yield self._finding(
-                        f"link.{key}",
+                        f"{section}.{key}",
                         ("a link over a UART needs it", "通过 UART 连接时必须填写"),
-                        pins=self._link_pins(key),
+                        pins=self._chip.pins_for(link.uart or 0, key) if key in ("tx", "rx") else (),
                     )
         elif given:
             yield self._finding(
-                f"link.{given[0]}",
+                f"{section}.{given[0]}",
                 ("a link over USB has no UART", "通过 USB 连接时没有 UART"),
                 ('Leave it out, or write transport = "uart".', '请删除该项，或写 transport = "uart"。'),
             )
 
-    def _link_pins(self, key: str) -> tuple[int, ...]:
-        return self._chip.pins_for(self._board.link.uart or 0, key) if key in ("tx", "rx") else ()
+    def _two_links(self) -> Iterator[Finding]:
+        backup = self._board.backup_link
+        if backup is None:
+            return
+        if backup.transport == self._board.link.transport == "usb":
+            yield self._finding(
+                "backup_link.transport",
+                ("both links are over USB, and there is one USB", "两条链路都使用 USB，而 USB 只有一个"),
+                ('Write transport = "uart" for one of them.', '请将其中之一写为 transport = "uart"。'),
+            )
+        for key, link in links(self._board):
+            if link.transport == "uart" and link.uart == CONSOLE_UART and self._board.chip == "esp32s3":
+                yield self._finding(
+                    f"{key}.uart",
+                    (
+                        "the loader prints on UART0, and MicroPython's prompt may listen there",
+                        "引导程序会在 UART0 输出，MicroPython 提示符也可能占用它",
+                    ),
+                    ("Nobody has tried it. Try it before you rely on it.", "尚无人验证，使用前请先测试。"),
+                    warning=True,
+                )
 
     def _uarts(self) -> Iterator[Finding]:
         taken: dict[int, str] = {}
-        if self._board.chip == "esp32" and self._board.link.transport == "usb":
-            taken[CONSOLE_UART] = "link (console)"
-        sections = ("link", "printer", "scanner") if self._board.link.transport == "uart" else ("printer", "scanner")
+        for key, link in links(self._board):
+            if self._board.chip == "esp32" and link.transport == "usb":
+                taken[CONSOLE_UART] = f"{key} (console)"
+        by_uart = [key for key, link in links(self._board) if link.transport == "uart"]
+        sections = (*by_uart, "printer", "scanner")
         chip = self._chip
         for section in sections:
             port = getattr(self._board, section)

@@ -167,7 +167,7 @@ CHIPS: Final[dict[str, Chip]] = {
         ),
     ),
     # The virtual hub's own: host_bridge/virtual/wiring.py. Its UARTs take any pin.
-    "simulated": Chip(title="simulated", gpios=frozenset(range(30)), uarts=(0, 1, 2), watchdog_ms=(1, 60_000)),
+    "simulated": Chip(title="simulated", gpios=frozenset(range(30)), uarts=(0, 1, 2, 3), watchdog_ms=(1, 60_000)),
 }
 
 

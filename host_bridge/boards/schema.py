@@ -1,7 +1,8 @@
 """What a board file (board_configs/*.toml) may say, key by key.
 
-The same document, as JSON, is the hub's board file. The hub's program reads `name`, `watchdog_ms`, `link`, `printer`,
-`scanner`, `drawer`, `indicator` and `safe_mode`; the rest is for people, the checker and whoever opens the port.
+The same document, as JSON, is the hub's board file. The hub's program reads `name`, `watchdog_ms`, `link`,
+`backup_link`, `printer`, `scanner`, `drawer`, `indicator` and `safe_mode`; the rest is for people, the checker and
+whoever opens the port.
 """
 
 from __future__ import annotations
@@ -125,6 +126,7 @@ class Board(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hub_name: HubName | None = None
     watchdog_ms: Annotated[int, Meta(ge=1)]
     link: Link
+    backup_link: Link | None = None  # a second way to the same bridge; takes over when the first fails
     printer: Printer | None = None
     scanner: Scanner | None = None
     drawer: Drawer | None = None

@@ -35,6 +35,8 @@ COLOURS: Final = {
     "blue": Colour(Text("blue", "蓝"), "#1f6fd6"),
     "orange": Colour(Text("orange", "橙"), "#e67e22"),
     "lime": Colour(Text("lime", "浅绿"), "#8fbf21"),
+    "olive": Colour(Text("olive", "橄榄绿"), "#7a7a1e"),
+    "navy": Colour(Text("navy", "深蓝"), "#1b2a6b"),
     "black": Colour(Text("black", "黑"), "#222222"),
 }
 RAIL_COLOURS: Final[dict[Rail, str]] = {"GND": "black", "3V3": "orange", "5V": "red"}
@@ -103,8 +105,11 @@ class _Planner:
     def plan(self) -> Wiring:
         board = self._board
         modules = []
-        if board.link.transport == "uart":
-            modules.append(self._link(board.link))
+        on_usb = False
+        for key, link in (("link", board.link), ("backup_link", board.backup_link)):
+            if link is not None and link.transport == "uart":
+                modules.append(self._link(key, link))
+            on_usb = on_usb or (link is not None and link.transport == "usb")
         if board.printer:
             modules.append(self._printer(board.printer))
         if board.scanner:
@@ -116,9 +121,7 @@ class _Planner:
         if board.safe_mode:
             modules.append(self._button(board.safe_mode.pin))
         modules = [module for module in modules if module.wires]  # an on-board light has none
-        return Wiring(
-            self._model, board.link.transport == "usb", tuple(modules), tuple(self._parts()), tuple(self._notes())
-        )
+        return Wiring(self._model, on_usb, tuple(modules), tuple(self._parts()), tuple(self._notes()))
 
     def _wire(
         self, key: str, gpio: int, signal: tuple[str, str], terminal: str, colour: str, beyond: str = ""
@@ -162,11 +165,13 @@ class _Planner:
         )
         return Module(kind, Text(*device), Text(*adapter) if adapter else None, side, tuple(found), given, part)
 
-    def _link(self, link: Link) -> Module:
+    def _link(self, key: str, link: Link) -> Module:
         """A link over a UART: an adapter cable to the till's USB."""
+        main = key == "link"
+        signal = ("link", "链路") if main else ("backup link", "备用链路")
         wires = [
-            self._wire("link.tx", link.tx or 0, ("link", "链路"), "RXD", "turquoise"),
-            self._wire("link.rx", link.rx or 0, ("link", "链路"), "TXD", "blue"),
+            self._wire(f"{key}.tx", link.tx or 0, signal, "RXD", "turquoise" if main else "olive"),
+            self._wire(f"{key}.rx", link.rx or 0, signal, "TXD", "blue" if main else "navy"),
         ]
         device = ("USB-UART cable, 3.3 V", "USB 转串口线（3.3 V）")
         return self._module("link", device, None, wires, [("GND", "GND", "", False)])

@@ -12,6 +12,7 @@ from host_bridge.devices.indicator import IndicatorService
 from host_bridge.devices.printer import PrinterOptions, PrinterService
 from host_bridge.devices.scanner import EXPIRE_MS, ScannerService
 from host_bridge.events import EventBus, LinkEvent
+from host_bridge.hub.backup import BackedUpLink
 from host_bridge.hub.reconnect import HubLink
 from host_bridge.interfaces.services import KICK_TIME_TO_LIVE_MS
 from host_bridge.journal import Journal, JournalError
@@ -24,9 +25,9 @@ log = logging.getLogger(__name__)
 
 
 class LinkView:
-    """`devices.link.DeviceLink` over a HubLink."""
+    """`devices.link.DeviceLink` over one path or two."""
 
-    def __init__(self, link: HubLink) -> None:
+    def __init__(self, link: HubLink | BackedUpLink) -> None:
         self._link = link
         self.session = 0
         self.told = False
@@ -54,11 +55,11 @@ class LinkView:
 
 
 class HubDevices:
-    """Listens to one HubLink; owns the services of its devices."""
+    """Listens to one link; owns the services of its devices."""
 
     def __init__(
         self,
-        link: HubLink,
+        link: HubLink | BackedUpLink,
         journal: Journal,
         events: EventBus,
         faults: FaultBoard,
@@ -143,6 +144,9 @@ class HubDevices:
 
     def on_link_event(self, event: LinkEvent) -> None:
         self._faults.report_link(event.link.status, event.link.reason)
+        shown = self._faults.report_paths(event.link)
+        if shown is not None:
+            self.indicator.want(shown)
 
     def link_up(self, hello: dict[str, Any], resumed: bool) -> None:
         self._view.begin_session(hello)

@@ -166,6 +166,11 @@ class HubChoice:
         self._serve(heard.hub_id)
         return None
 
+    def knows(self, hub_id: str) -> bool:
+        """Whether it is the hub asked for, or else the one served last, or any while there is none of these."""
+        known_id = self._last_id if self._wanted_id is None else self._wanted_id
+        return known_id in (None, hub_id)
+
     def round_over(self) -> CloseReason | None:
         """All ports were tried: ``next_candidate`` to try again with what is known now, or what is wrong."""
         greeted, self._greeted = list(self._greeted.values()), {}

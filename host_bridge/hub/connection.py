@@ -30,6 +30,7 @@ FILLER = b"\x7e"  # the frame delimiter; a receiver skips empty space between tw
 
 # How a connection ends without a fault.
 STOPPED = "stopped"
+STANDBY = "standby"  # its session was left to the other path
 # Ends that the hub brought about while the port is fine: the next connection can follow at once.
 HUB_REASONS = frozenset(("hub_restarted", "hub_lost_session", "closed_by_peer"))
 VERSION_REASONS = frozenset(("bridge_too_old", "firmware_too_old", "version_mismatch"))
@@ -49,7 +50,10 @@ class SessionLink(Protocol):
 
     @property
     def is_up(self) -> bool: ...
+    @property
+    def session(self) -> int: ...
     def start(self, now: int) -> None: ...
+    def stand_by(self, standby: bool, now: int) -> None: ...
     def close(self, now: int) -> None: ...
     def receive(self, data: bytes, now: int) -> None: ...
     def send(self, name: str, *values: object) -> bool: ...
@@ -71,6 +75,9 @@ class ConnectionListener(Protocol):
 
     def judge(self, hello: dict[str, Any]) -> CloseReason | None:
         """A hub greets and has not been answered: None if it is wanted here."""
+
+    def heard(self, hello: dict[str, Any]) -> None:
+        """On standby: the hub has said HELLO and answered to it."""
 
     def link_up(self, hello: dict[str, Any]) -> None: ...
     def link_down(self, reason: str) -> None: ...
@@ -99,7 +106,10 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HubConnection:
-    """See the module's text. ``patience_ms``: how long to go on listening on a port where no session comes up."""
+    """See the module's text. ``patience_ms``: how long to go on listening on a port where no session comes up.
+
+    ``standby``: only listen and probe, until :meth:`stand_by` asks for a session.
+    """
 
     def __init__(
         self,
@@ -111,7 +121,9 @@ class HubConnection:
         limits: ConnectionLimits | None = None,
         patience_ms: int = SILENT_MS,
         pulse: tuple[LineStep, ...] | None = None,
+        standby: bool = False,
     ) -> None:
+        self._standby = standby
         self._transport = transport
         self._link = link
         self._listener = listener
@@ -123,7 +135,8 @@ class HubConnection:
         self._ended: asyncio.Future[CloseReason] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._diagnosis_timer: asyncio.TimerHandle | None = None
-        self._opened_at = 0.0
+        self._waiting_since = 0.0  # for a session; on standby, for the next sign of life
+        self._seen_before: Mapping[str, int] = {}
         self._was_up = False
         self._pumping = False
         self._again = False
@@ -135,6 +148,11 @@ class HubConnection:
     @property
     def is_up(self) -> bool:
         return self._link.is_up and not self._ended.done()
+
+    @property
+    def session(self) -> int:
+        """The session's number, which differs from the one first drawn if several HELLOs had to be answered."""
+        return self._link.session
 
     @property
     def round_trip_ms(self) -> int | None:
@@ -152,7 +170,7 @@ class HubConnection:
         drain = False
         try:
             reason = await self._serve()
-            if reason.code == STOPPED:
+            if reason.code in (STOPPED, STANDBY):
                 drain = True
                 self._say_goodbye()
             return reason
@@ -166,6 +184,20 @@ class HubConnection:
         """End the connection in order; ``run`` returns soon after."""
         self._pump()  # what was sent before the stop still goes
         self._end(STOPPED, "stopped by the bridge")
+
+    def stand_by(self, standby: bool) -> None:
+        """Leave the session to another path, or ask for it. A session that is open ends, and the connection with it."""
+        if standby == self._standby:
+            return
+        self._standby = standby
+        self._judged = None  # standing by is judged otherwise than being served
+        if standby and self.is_up:
+            self._end(STANDBY, "the session is left to the other path")
+            return
+        self._link.stand_by(standby, self._now_ms())
+        if self._diagnosis_timer is not None:
+            self._wait_anew()
+        self._pump()
 
     def send(self, name: str, *values: object) -> bool:
         """Queue a message; False if the link is down or its channel has no room.
@@ -217,16 +249,16 @@ class HubConnection:
         except TransportError as error:
             return CloseReason(error.code, error.detail, error.remedy)
         if not self._ended.done():
-            self._opened_at = self._loop.time()
             self._link.start(self._now_ms())
+            self._link.stand_by(self._standby, self._now_ms())
             self._listener.opened()
-            self._diagnosis_timer = self._loop.call_later(self._limits.silent_ms / 1000, self._diagnose)
+            self._wait_anew()
             self._pump()
         await asyncio.wait((self._ended,))  # not the future itself: cancelling this would end it without a reason
         reason = self._ended.result()
         if self._was_up:
             self._listener.link_down(reason.code)
-            if reason.code != STOPPED and self._link.trace:
+            if reason.code not in (STOPPED, STANDBY) and self._link.trace:
                 self._listener.link_trace(reason.code, list(self._link.trace))
         return reason
 
@@ -293,6 +325,8 @@ class HubConnection:
             self._on_text(event[1])
         elif kind == "up":
             self._on_up(event[1])
+        elif kind == "heard":
+            self._on_heard(event[1])
         elif kind == "down":
             self._end(event[1], f"the link ended: {event[1]}")
         else:
@@ -304,6 +338,12 @@ class HubConnection:
         if self._diagnosis_timer is not None:
             self._diagnosis_timer.cancel()
         self._listener.link_up(hello)
+
+    def _on_heard(self, hello: dict[str, Any]) -> None:
+        self._console.forget_repl()
+        self._diagnosed = None
+        self._wait_anew()
+        self._listener.heard(hello)
 
     def _on_text(self, text: bytes) -> None:
         self._console.feed(text)
@@ -360,11 +400,19 @@ class HubConnection:
 
     # -- why no session comes up ---------------------------------------------------------------------------------------
 
+    def _wait_anew(self) -> None:
+        """From here on counts how long nothing has been heard."""
+        self._waiting_since = self._loop.time()
+        self._seen_before = dict(self._link.statistics)
+        if self._diagnosis_timer is not None:
+            self._diagnosis_timer.cancel()
+        self._diagnosis_timer = self._loop.call_later(self._limits.silent_ms / 1000, self._diagnose)
+
     def _diagnose(self) -> None:
         """Say why there is no session, and give up when patience has run out."""
         if self._ended.done() or self._was_up:
             return
-        waited_ms = (self._loop.time() - self._opened_at) * 1000
+        waited_ms = (self._loop.time() - self._waiting_since) * 1000
         code, detail = self._diagnosis(waited_ms)
         if code:
             self._tell_diagnosis(code, detail)
@@ -377,7 +425,6 @@ class HubConnection:
 
     def _diagnosis(self, waited_ms: float) -> tuple[str, str]:
         """Return code and detail; an empty code while frames come and there is still hope."""
-        seen = self._link.statistics
         if self._valid_frames():
             if waited_ms < self._limits.no_answer_ms - 1:
                 return "", ""
@@ -385,17 +432,14 @@ class HubConnection:
                 "no_answer",
                 "the hub is heard, but it doesn't answer: does the line from the bridge to the hub work?",
             )
-        bad = sum(seen.get(key, 0) for key in ("error_checksum", "error_length"))
-        stray_bytes = seen.get("bytes_in", 0) - seen.get("text_bytes", 0)
+        seen_bytes = self._seen("bytes_in")
         if self._console.repl_seen:
             return "repl", "MicroPython's prompt was seen: the hub's program is not running"
-        if seen.get("error_version", 0):
+        if self._seen("error_version"):
             return "version_mismatch", "the hub frames its messages in a version that this bridge doesn't know"
-        if bad or stray_bytes >= GARBAGE_MIN_BYTES:
-            return (
-                "checksum_errors",
-                f"{seen.get('bytes_in', 0)} bytes came and no valid frame: baud rate, cable, ground?",
-            )
+        bad = self._seen("error_checksum") + self._seen("error_length")
+        if bad or seen_bytes - self._seen("text_bytes") >= GARBAGE_MIN_BYTES:
+            return "checksum_errors", f"{seen_bytes} bytes came and no valid frame: baud rate, cable, ground?"
         return "silent", f"no HELLO within {self._limits.silent_ms} ms"
 
     def _tell_diagnosis(self, code: str, detail: str) -> None:
@@ -404,4 +448,8 @@ class HubConnection:
             self._listener.diagnosed(code, detail)
 
     def _valid_frames(self) -> int:
-        return self._link.statistics.get("frames_in", 0)
+        return self._seen("frames_in")
+
+    def _seen(self, name: str) -> int:
+        """What the link has counted since the waiting began."""
+        return self._link.statistics.get(name, 0) - self._seen_before.get(name, 0)

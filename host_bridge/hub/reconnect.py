@@ -26,6 +26,7 @@ from host_bridge.hub.choice import HubChoice
 from host_bridge.hub.connection import (
     HUB_REASONS,
     SILENT_MS,
+    STANDBY,
     STOPPED,
     UNHEARD_REASONS,
     CloseReason,
@@ -164,6 +165,7 @@ class HubLink:
         keep_trace: Callable[[str, list[TraceFrame]], None] | None = None,
         reset_hub: Callable[[], Awaitable[None]] | None = None,
         choice: HubChoice | None = None,
+        on_heard: Callable[[dict[str, Any]], None] | None = None,
         clock: Callable[[], datetime] = _utc_now,
         rng: random.Random | None = None,
         watcher: Watcher | None = None,
@@ -171,13 +173,16 @@ class HubLink:
         new_transport: Callable[[str], Transport] | None = None,
         new_link: Callable[[str, int], SessionLink] | None = None,
     ) -> None:
-        """``keep_trace(reason, frames)`` journals a failed link's last frames; ``reset_hub`` pulls its reset line."""
+        """``keep_trace(reason, frames)`` journals a failed link's last frames; ``reset_hub`` pulls its reset line;
+        ``on_heard(hello)``: on standby the hub has answered."""
         self._port = port
         self._options = options or HubLinkOptions()
         self._publish = publish
         self._keep_trace = keep_trace
         self._reset_hub = reset_hub
         self._choice = choice or HubChoice(port)
+        self._on_heard = on_heard
+        self._standby = False
         self._clock = clock
         self._rng = rng or random.Random()
         self._comports = comports
@@ -194,8 +199,8 @@ class HubLink:
         self._detail: str | None = None
         self._remedy: str | None = None
         self._port_in_use: str | None = None
-        self._transport_name: str | None = None
-        self._session: int | None = None
+        self._transport_found: str | None = None
+        self._transport_name: str | None = None  # of the port that was open last: a missing one can't be asked
         self._hello: dict[str, Any] | None = None
         self._good_port: str | None = None
         self._tried: set[str] = set()  # of several candidates, in this round
@@ -236,6 +241,15 @@ class HubLink:
     def add_listener(self, listener: LinkListener) -> None:
         """Let ``listener`` hear of the hub; in the order of adding."""
         self._listeners.append(listener)
+
+    def stand_by(self, standby: bool) -> None:
+        """Leave the session to another path: from now on only listen and probe; or try for a session again."""
+        if standby == self._standby:
+            return
+        self._standby = standby
+        self._unheard = 0
+        if self._connection is not None:
+            self._connection.stand_by(standby)
 
     @property
     def is_up(self) -> bool:
@@ -279,7 +293,7 @@ class HubLink:
             reason=None if up else self._reason,
             detail=None if up else self._detail,
             round_trip_ms=self._round_trip_ms if up else None,
-            session=self._session if up else None,
+            session=self._connection.session if up and self._connection is not None else None,
             statistics=self._statistics,
         )
 
@@ -303,6 +317,7 @@ class HubLink:
     # -- what the connection calls -------------------------------------------------------------------------------------
 
     def opened(self) -> None:
+        self._transport_name = self._transport_found
         self._advance(Step.OPENED)
 
     def diagnosed(self, code: str, detail: str) -> None:
@@ -311,10 +326,22 @@ class HubLink:
 
     def judge(self, hello: dict[str, Any]) -> CloseReason | None:
         assert self._port_in_use is not None
+        if self._standby:
+            if self._among == 1 or self._choice.knows(hello["hub_id"].hex()):
+                return None
+            return CloseReason("other_hub", f"another hub greets on {self._port_in_use}")
         refused = self._choice.judge(self._port_in_use, hello, among=self._among)
         if refused is None:
             self._held_id = hello["hub_id"].hex()
         return refused
+
+    def heard(self, hello: dict[str, Any]) -> None:
+        self._good_port = self._port_in_use
+        self._failures = 0
+        self._told = None
+        self._set_down(STANDBY, "the hub answers on this path", None)
+        if self._on_heard is not None:
+            self._on_heard(hello)
 
     def link_up(self, hello: dict[str, Any]) -> None:
         before = self._hello
@@ -342,7 +369,6 @@ class HubLink:
         self._advance(Step.FAILED if reason != STOPPED else Step.STOP)
         self._since = self._stamp()
         self._reason = reason
-        self._session = None
         self._tell()
         self._each(lambda listener: listener.link_down(reason))
 
@@ -391,7 +417,7 @@ class HubLink:
                 await asyncio.sleep(CLAIMED_WAIT_MS / 1000)
                 return CloseReason("next_candidate", "other hubs of this bridge try all ports")
             return self._failed(self._choice.missing(found, self._port))
-        self._port_in_use, self._transport_name = next(
+        self._port_in_use, self._transport_found = next(
             (each for each in candidates if each[0] not in self._tried), candidates[0]
         )
         self._advance(Step.FOUND)
@@ -416,23 +442,22 @@ class HubLink:
         return CloseReason("next_candidate", end.detail)
 
     async def _connect(self) -> CloseReason:
-        port, name = self._port_in_use, self._transport_name
+        port, name = self._port_in_use, self._transport_found
         assert port is not None and name is not None
         if not self._choice.claims.take_port(port, self._choice.owner):
             return CloseReason("port_busy", f"{port} was just taken by another hub of this bridge")
-        self._session = self._rng.randrange(1, 1 << 16)
-        recovery = self._options.recovery
         unit_bytes = self._options.unit_bytes
         if unit_bytes is None:
             unit_bytes = STDIN_UNIT_BYTES if name == "USB CDC" else 1
         self._connection = HubConnection(
             self._new_transport(port),
-            self._new_link(name, self._session),
+            self._new_link(name, self._rng.randrange(1, 1 << 16)),
             self,
             console=self._console,
             limits=ConnectionLimits(silent_ms=self._options.silent_ms, unit_bytes=unit_bytes),
             patience_ms=self._options.silent_ms + (self._delay_ms() if self._patient else 0),
-            pulse=recovery.pulse if recovery.pulse_at is not None and self._unheard + 1 == recovery.pulse_at else None,
+            pulse=self._pulse(),
+            standby=self._standby,
         )
         try:
             return await self._connection.run()
@@ -443,6 +468,12 @@ class HubLink:
             if self._held_id is not None:
                 self._choice.let_go(self._held_id)
                 self._held_id = None
+
+    def _pulse(self) -> tuple[LineStep, ...] | None:
+        """What to do to DTR and RTS at this attempt. Nothing on standby: the hub may be at work on the other path."""
+        recovery = self._options.recovery
+        due = recovery.pulse_at is not None and self._unheard + 1 == recovery.pulse_at
+        return recovery.pulse if due and not self._standby else None
 
     def _candidates(self) -> list[tuple[str, str]]:
         """In a worker thread: (port, transport name) of what to try, the port that was good last first."""
@@ -478,7 +509,7 @@ class HubLink:
 
     async def _recover(self, end: CloseReason) -> None:
         """Count the attempts on a port without a voice; at the configured one pull the reset line."""
-        if end.code not in UNHEARD_REASONS or end.was_up:
+        if end.code not in UNHEARD_REASONS or end.was_up or self._standby:
             return
         self._unheard += 1
         recovery = self._options.recovery
@@ -497,11 +528,11 @@ class HubLink:
     async def _back_off(self, end: CloseReason) -> None:
         """Wait as the end demands, but no longer than until the port appears."""
         delay_ms = self._delay_ms()
-        if end.code == "next_candidate" or (end.code in HUB_REASONS and self._failures == 0):
+        if end.code in ("next_candidate", STANDBY) or (end.code in HUB_REASONS and self._failures == 0):
             delay_ms = 0
         elif self._patient and end.code in UNHEARD_REASONS and not end.was_up:
             delay_ms = 0  # it was spent on listening
-        if end.code != "next_candidate":
+        if end.code not in ("next_candidate", STANDBY):
             self._failures += 1
         if delay_ms <= 0:
             return

@@ -140,13 +140,18 @@ class VirtualHub:
         self._keeper: asyncio.Task[None] | None = None
         self._start: Start | None = None
         self._faults: dict[str, bool] = {}
-        self._port = ""
+        self._port = self._backup_port = ""
         self._stopping = False
 
     @property
     def port(self) -> str:
         """What pyserial opens: a path, or `socket://...`. Known after :meth:`start`."""
         return self._port
+
+    @property
+    def backup_port(self) -> str:
+        """The same of the backup path, where the options have one."""
+        return self._backup_port
 
     async def start(
         self,
@@ -292,7 +297,7 @@ class VirtualHub:
 
     def _attached(self, channel: Channel, hello: dict[str, Any]) -> None:
         self._channel = channel
-        self._port = hello["address"]
+        self._port, self._backup_port = hello["address"], hello["backup_address"]
         self._faults = dict(hello["faults"])
 
     async def _keep(self) -> None:

@@ -45,6 +45,7 @@ FAULTS: Final = (
     "link_silent",
     "hub_hang",
 )
+BACKUP_CABLE: Final = "backup_cable"  # only where there is a backup path
 NOISE_ONE_IN_BYTES: Final = 300  # link_noise flips one bit in about so many bytes
 READ_PAUSE_BYTES: Final = 8192  # of the till, waiting for the hub: beyond, they stay with the till's driver
 BOOT_INTERVAL_MIN_S: Final = 0.25  # a firmware that resets at once must not eat the till's processor
@@ -65,7 +66,7 @@ class Counter:
         self._directory = directory
         self._options = options
         self._publish = publish
-        self._faults = dict.fromkeys(FAULTS, False)
+        self._faults = dict.fromkeys((*FAULTS, BACKUP_CABLE) if options.backup_path else FAULTS, False)
         self._noise = random.Random(1)
         self._rtc = b""
         self._chip: ChipProcess | None = None
@@ -77,7 +78,10 @@ class Counter:
         self._watchdog = Watchdog(self._clock, self._bitten)
         self.boots: deque[tuple[int, str]] = deque(maxlen=BOOTS_KEPT)
         self._build_peripherals(options)
-        self.port = make_port(directory, self._from_till, self._link_roomy, tcp=options.tcp)
+        self.port = make_port(directory / "port", self._from_till, self._link.to_world.resume, tcp=options.tcp)
+        self.backup_port = make_port(
+            directory / "backup-port", self._from_till_by_backup, self._backup_link.to_world.resume, tcp=options.tcp
+        )
         self._pins = {
             wiring.SCANNER_SENSE: 1,
             wiring.SAFE_MODE_BUTTON: 1,
@@ -89,6 +93,9 @@ class Counter:
         clock = self._clock
         self.uarts = {
             wiring.LINK.uart: Uart(clock, wiring.LINK, self._to_chip, self._to_till, baud=options.link_baud, usb=True),
+            wiring.BACKUP.uart: Uart(
+                clock, wiring.BACKUP, self._to_chip, self._to_till_by_backup, baud=options.link_baud, usb=True
+            ),
             wiring.PRINTER.uart: Uart(
                 clock, wiring.PRINTER, self._to_chip, self._to_printer, baud=options.printer_baud
             ),
@@ -97,6 +104,7 @@ class Counter:
             ),
         }
         self._link = self.uarts[wiring.LINK.uart]
+        self._backup_link = self.uarts[wiring.BACKUP.uart]
         self._printer_uart = self.uarts[wiring.PRINTER.uart]
         scanner_uart = self.uarts[wiring.SCANNER.uart]
         self.led = Led(clock, (wiring.LED_RED, wiring.LED_GREEN, wiring.LED_BLUE), self._light)
@@ -121,8 +129,9 @@ class Counter:
 
     async def start(self) -> None:
         """Power on."""
-        await self.port.open()
+        await self._plug()
         self._link.peripheral_room = self.port.room
+        self._backup_link.peripheral_room = self.backup_port.room
         self._request_boot(wires.PWRON_RESET)
         await self._chip_settled()
 
@@ -133,6 +142,7 @@ class Counter:
         async with self._chip_lock:
             await self._kill_chip()
         self.port.forget()
+        self.backup_port.forget()
 
     # What people do at the counter.
 
@@ -148,13 +158,13 @@ class Counter:
     async def set_fault(self, fault: str, active: bool) -> None:
         """Raises Refused(`fault_unknown`)."""
         if fault not in self._faults:
-            raise Refused("fault_unknown", f"no fault {str(fault)[:60]!r}; there are: {', '.join(FAULTS)}")
+            raise Refused("fault_unknown", f"no fault {str(fault)[:60]!r}; there are: {', '.join(self._faults)}")
         if self._faults[fault] == active:
             return
         self._faults[fault] = active
         log.info("fault %s %s", fault, "on" if active else "off")
         self._publish({"event": "virtual_fault", "fault": fault, "active": active})
-        if fault in ("cable", "hub_power"):
+        if fault in ("cable", BACKUP_CABLE, "hub_power"):
             async with self._power_lock:
                 await self._power_or_cable(fault)
         elif fault == "drawer_stuck":
@@ -219,15 +229,20 @@ class Counter:
     async def _power_or_cable(self, fault: str) -> None:
         if fault == "hub_power":
             if self._faults["hub_power"]:
-                self.port.close()
+                await self._plug()
                 await self._power_off()
             else:
                 self._request_boot(wires.PWRON_RESET)
-        if self._faults["cable"] or self._faults["hub_power"]:
-            self.port.close()
-        else:
-            await self.port.open()
+        await self._plug()
         await self._chip_settled()
+
+    async def _plug(self) -> None:
+        """Have each port there that is plugged in and has power behind it."""
+        for port, out in ((self.port, "cable"), (self.backup_port, BACKUP_CABLE)):
+            if self._faults.get(out, True) or self._faults["hub_power"]:  # no such cable is as good as pulled
+                port.close()
+            else:
+                await port.open()
 
     async def _power_off(self) -> None:
         self._watchdog.stop()
@@ -336,8 +351,7 @@ class Counter:
             uart.transmit(frame.payload)
         else:
             uart.taken(*wires.UART_COUNT.unpack(frame.payload))
-            if uart is self._link:
-                self._pace_till()
+            self._pace_till()
 
     def _to_chip(self, kind: int, number: int, payload: bytes) -> None:
         self._send(kind, number, payload)
@@ -359,17 +373,23 @@ class Counter:
         if not self._faults["link_silent"]:
             self.port.send(self._with_noise(data))
 
+    def _to_till_by_backup(self, data: bytes) -> None:
+        self.backup_port.send(data)
+
     def _from_till(self, data: bytes) -> None:
         if self._faults["link_silent"] or self._chip is None:
             return
         self._link.to_chip.push(self._with_noise(data))
         self._pace_till()
 
-    def _pace_till(self) -> None:
-        self.port.pause(self._link.to_chip.queued_bytes >= READ_PAUSE_BYTES)
+    def _from_till_by_backup(self, data: bytes) -> None:
+        if self._chip is not None:
+            self._backup_link.to_chip.push(data)
+            self._pace_till()
 
-    def _link_roomy(self) -> None:
-        self._link.to_world.resume()
+    def _pace_till(self) -> None:
+        for port, uart in ((self.port, self._link), (self.backup_port, self._backup_link)):
+            port.pause(uart.to_chip.queued_bytes >= READ_PAUSE_BYTES)
 
     def _with_noise(self, data: bytes) -> bytes:
         if not self._faults["link_noise"]:

@@ -18,7 +18,7 @@ from host_bridge.virtual import wires
 from host_bridge.virtual.edge import Edge
 
 PINS: Final = 30
-UARTS: Final = 3
+UARTS: Final = 4
 RING_DEFAULT_BYTES: Final = 256
 RING_MIN_BYTES: Final = 32
 RING_MAX_BYTES: Final = 32766  # rp2 takes no more

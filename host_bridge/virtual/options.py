@@ -15,6 +15,7 @@ Baud = Annotated[int, msgspec.Meta(ge=300, le=1_000_000)]
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     engine: Engine = "cpython"  # what plays the chip, see engine.py
     tcp: bool = False  # attach the link by TCP although the system has pseudo-terminals
+    backup_path: bool = False  # the hub has a second way to the bridge, with a cable of its own
     link_baud: Annotated[int, msgspec.Meta(ge=0, le=4_000_000)] = 0  # 0: like USB, fast and with flow control
     printer_baud: Baud = wiring.PRINTER_BAUD
     printer_speed_mm_per_s: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 200.0

@@ -325,9 +325,9 @@ class _Till(asyncio.Protocol):
 
 
 def make_port(
-    directory: Path, received: Callable[[bytes], None], roomy: Callable[[], None], *, tcp: bool
+    path: Path, received: Callable[[bytes], None], roomy: Callable[[], None], *, tcp: bool
 ) -> PtyPort | TcpPort:
-    """A pseudo-terminal where the system has one and TCP isn't asked for."""
+    """A pseudo-terminal at `path` where the system has one and TCP isn't asked for."""
     if tcp or sys.platform == "win32":
         return TcpPort(received, roomy)
-    return PtyPort(directory / "port", received, roomy)
+    return PtyPort(path, received, roomy)

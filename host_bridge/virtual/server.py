@@ -155,7 +155,9 @@ class Server:
 
     def _hello(self) -> dict[str, Any]:
         assert self._counter is not None
-        return {"event": "hello", "address": self._counter.port.address, "faults": self._counter.faults()}
+        counter = self._counter
+        ports = {"address": counter.port.address, "backup_address": counter.backup_port.address}
+        return {"event": "hello", **ports, "faults": counter.faults()}
 
     async def _answer_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await reader.readline():

@@ -32,7 +32,7 @@ class UartConfiguration(msgspec.Struct, frozen=True):
 
 
 class Uart:
-    """`baud` is the peripheral's speed. `usb`: flow control in both directions, and with baud 0 no speed limit."""
+    """`baud` is the peripheral's speed. `usb`: a way to the bridge, with flow control; its baud 0 is no limit."""
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Uart:
         self._arrive = arrive
         self._baud = baud
         self._usb = usb and not baud
+        self._is_link = usb
         self._configuration: UartConfiguration | None = None
         self._in_ring = 0
         self.to_world = Line(clock, self._leave, sent=self._sent, baud=baud)
@@ -74,7 +75,7 @@ class Uart:
             )
             self._configuration = None
         if not self._usb:
-            self.to_world.set_baud(self._baud if number == 0 else configuration.baud)
+            self.to_world.set_baud(self._baud if self._is_link else configuration.baud)
             flow = configuration.flow & wires.FLOW_CTS and configuration.cts == place.cts is not None
             self.to_world.room = self._world_room if flow else None
         self.to_world.resume()
@@ -113,13 +114,14 @@ class Uart:
         if self._place.uart == 0:  # the link's socket also carries what the interpreter prints with no UART set up
             self._arrive(data)
         elif self._configuration is not None:
-            self._arrive(data if speeds_agree(self._configuration.baud, self._baud) else garble(data))
+            agree = self._is_link or speeds_agree(self._configuration.baud, self._baud)
+            self._arrive(data if agree else garble(data))
 
     def _enter(self, data: bytes) -> None:
         configuration = self._configuration
         if configuration is None:
             return  # nobody listens
-        if self._place.uart != 0 and not speeds_agree(configuration.baud, self._baud):
+        if not self._is_link and not speeds_agree(configuration.baud, self._baud):
             data = garble(data)
         self._in_ring += len(data)
         for start in range(0, len(data), wires.MAX_PAYLOAD_BYTES):

@@ -15,7 +15,8 @@ class UartWiring(NamedTuple):
 LINK: Final = UartWiring(0, tx=0, rx=1)
 PRINTER: Final = UartWiring(1, tx=4, rx=5, cts=6)
 SCANNER: Final = UartWiring(2, tx=8, rx=9)
-UARTS: Final = {wiring.uart: wiring for wiring in (LINK, PRINTER, SCANNER)}
+BACKUP: Final = UartWiring(3, tx=11, rx=12)  # the backup path, where there is one
+UARTS: Final = {wiring.uart: wiring for wiring in (LINK, PRINTER, SCANNER, BACKUP)}
 
 SCANNER_SENSE: Final = 10  # high: plugged in
 DRAWER_KICK: Final = {1: 14, 2: 15}  # high: current through the solenoid

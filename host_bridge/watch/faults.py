@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from host_bridge.events import EventBus, FaultEvent
-from host_bridge.state import FaultState
+from host_bridge.state import FaultState, LinkState
 from host_bridge.watch.texts import FAULT_TEXTS
 from hublink.faults import BY_NUMBER, FAULTS, NUMBER_OF, worst
 
@@ -20,6 +20,8 @@ _LINK_FAULTS = {
     "port_vanished": "port_missing",
     "starting": None,  # still looking: no fault yet
     "stopped": None,
+    "changing_path": None,  # a second at most
+    "standby": "hub_silent",
     "port_busy": "port_busy",
     "permission_denied": "permission_denied",
     "silent": "hub_silent",
@@ -39,6 +41,8 @@ _LINK_FAULTS = {
     "journal_failed": "journal_failed",
     "hub_stopped": "hub_stopped",
 }
+CHANGING = "changing_path"
+PATH_FAULTS = frozenset(("on_backup_path", "backup_path_down", "backup_other_hub"))
 HUB, LINK, BRIDGE = "hub", "link", "bridge"
 
 
@@ -74,11 +78,23 @@ class FaultBoard:
         self._replace(LINK, {code} if code else set())
         self._replace(HUB, set())
 
+    def report_paths(self, link: LinkState) -> bytes | None:
+        """How the two paths to the hub fare; returns as `report_bridge` does, None if nothing is new."""
+        found = _path_faults(link)
+        before = self._reported[BRIDGE] & PATH_FAULTS
+        if found == before or link.reason == CHANGING:
+            return None
+        self._replace(BRIDGE, (self._reported[BRIDGE] - PATH_FAULTS) | found)
+        return self._shown()
+
     def report_bridge(self, code: str, active: bool) -> bytes:
         """A fault of the bridge itself; returns the numbers of all that the hub's LED is to show."""
         codes = self._reported[BRIDGE] | {code} if active else self._reported[BRIDGE] - {code}
         self._replace(BRIDGE, codes)
-        return bytes(sorted(NUMBER_OF[code] for code in codes))
+        return self._shown()
+
+    def _shown(self) -> bytes:
+        return bytes(sorted(NUMBER_OF[code] for code in self._reported[BRIDGE]))
 
     def _replace(self, reporter: str, codes: set[str]) -> None:
         self._reported[reporter] = codes
@@ -114,3 +130,13 @@ class FaultBoard:
             left.discard(number)
             order.append(BY_NUMBER[number][1])
         return order
+
+
+def _path_faults(link: LinkState) -> set[str]:
+    status = {path.name: path.status for path in link.paths}
+    if "other_hub" in status.values():
+        return {"backup_other_hub"} | ({"on_backup_path"} if status["backup"] == "in_use" else set())
+    if status.get("backup") == "in_use":
+        return {"on_backup_path"}
+    # With the link down as well, its own fault says what to do.
+    return {"backup_path_down"} if link.status == "up" and status.get("backup") == "down" else set()

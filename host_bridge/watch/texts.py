@@ -211,6 +211,39 @@ FAULT_TEXTS: dict[str, FaultText] = {
         ("There is no room to keep new receipts safe.", "磁盘空间不足，无法安全保存新的小票。"),
         ("Free some disk space. Receipts taken before still print.", "请清理磁盘空间；之前接收的小票仍会打印。"),
     ),
+    "on_backup_path": _fault(
+        ("Hub runs on its backup cable", "集线盒正在使用备用线缆"),
+        (
+            "Its main cable is out or disturbed; the second one has taken over, and nothing was lost.",
+            "主线缆脱落或受干扰，备用线缆已接替，没有丢失任何数据。",
+        ),
+        (
+            "Go on selling. Push in the hub's main cable at both ends; it is used again by itself.",
+            "可继续收银。请插紧集线盒主线缆的两端；恢复后会自动切换回主线缆。",
+        ),
+    ),
+    "backup_path_down": _fault(
+        ("Hub's backup cable does not work", "集线盒的备用线缆不可用"),
+        (
+            "The second cable between till and hub is out, dead in one direction, or not set up.",
+            "收银机与集线盒之间的备用线缆脱落、单向不通或未配置。",
+        ),
+        (
+            "Go on selling. Push in the backup cable at both ends; if this stays, tell the technician.",
+            "可继续收银。请插紧备用线缆的两端；若仍出现，请告知技术人员。",
+        ),
+    ),
+    "backup_other_hub": _fault(
+        ("Backup cable leads to another hub", "备用线缆接到了另一个集线盒"),
+        (
+            "Main and backup cable end at two different hubs; the backup is not used.",
+            "主线缆与备用线缆接在两个不同的集线盒上，备用线缆不会被使用。",
+        ),
+        (
+            "Go on selling. Tell the technician: both cables belong to the same hub.",
+            "可继续收银。请告知技术人员：两条线缆应接在同一个集线盒上。",
+        ),
+    ),
     "port_missing": _fault(
         ("Hub is not connected", "集线盒未连接"),
         ("Its cable is out, or it has no power.", "集线盒的数据线脱落或没有通电。"),

@@ -119,6 +119,50 @@ def test_a_link_over_usb_has_no_uart() -> None:
     assert only(change(PICO, 'transport = "usb"', 'transport = "usb"\ntx = 12'), "link.tx").severity == "error"
 
 
+BACKUP = """
+[backup_link]
+transport = "uart"
+uart = 1
+tx = 8
+rx = 9
+baud_rate = 115200
+"""
+
+
+def without(text: str, section: str) -> str:
+    """The file without that table."""
+    head, _, rest = text.partition(f"[{section}]\n")
+    return head + "[" + rest.partition("\n[")[2]
+
+
+def test_a_backup_link_takes_the_uart_of_a_device_that_is_not_there() -> None:
+    board, found = check(BoardFile("counter.toml", without(PICO, "scanner") + BACKUP))
+    assert found == []
+    assert board is not None and board.backup_link is not None and board.backup_link.tx == 8
+
+
+def test_a_backup_link_and_a_device_on_one_uart_clash() -> None:
+    assert "belongs to backup_link" in only(PICO + BACKUP, "scanner.uart").reason.en
+
+
+def test_a_backup_links_pins_are_those_of_its_uart_and_its_own() -> None:
+    keys = {each.key for each in findings(without(PICO, "scanner") + BACKUP.replace("tx = 8", "tx = 10"))}
+    assert keys == {"backup_link.tx"}
+    keys = {each.key for each in findings(without(PICO, "scanner") + BACKUP.replace("rx = 9", "rx = 17"))}
+    assert keys == {"backup_link.rx", "drawer.kick[0]"}
+
+
+def test_two_links_over_usb_are_one_too_many() -> None:
+    assert "one USB" in only(PICO + '\n[backup_link]\ntransport = "usb"\n', "backup_link.transport").reason.en
+
+
+def test_a_backup_on_the_console_of_an_esp32_is_none() -> None:
+    backup = BACKUP.replace("uart = 1", "uart = 0").replace("tx = 8", "tx = 17").replace("rx = 9", "rx = 18")
+    assert "console" in next(each for each in findings(ESP32 + backup) if each.key == "backup_link.uart").reason.en
+    found = only(S3 + backup, "backup_link.uart")
+    assert (found.severity, "prompt" in found.reason.en) == ("warning", True)
+
+
 # --- pins with another meaning
 
 

@@ -74,6 +74,14 @@ def test_a_value_that_is_missing_is_marked_on_the_picture() -> None:
     assert "10 kΩ !" in words(draw(text)[1])
 
 
+def test_a_backup_link_is_drawn_as_a_cable_of_its_own() -> None:
+    text = files.read("esp32_s3_devkitc").text
+    drawn = "\n".join(line.removeprefix("# ") if line.startswith("# ") else line for line in text.splitlines()[11:18])
+    plan, svg = draw(text.replace("[printer]", drawn + "\n\n[printer]", 1))
+    assert {wire.key for wire in plan.modules[0].wires} == {"backup_link.tx", "backup_link.rx"}
+    assert any("backup link" in word for word in words(svg))
+
+
 def test_ttl_devices_stand_without_a_level_shifter() -> None:
     text = files.read("pico").text.replace('"rs232"', '"ttl"')
     assert "MAX3232" not in words(draw(text)[1])

@@ -13,6 +13,7 @@ from typing import Any
 
 from host_bridge.hub.transport import LineStep, Receiver, TransportError
 from hublink.link import HUB, Link
+from hublink.paths import Paths
 from hublink.profile import USB, Profile
 
 HELLO_MS = 10  # the real beacon's 500 ms would make up most of a test's time
@@ -147,6 +148,58 @@ class FakeHub:
         while frame := self.link.data_to_send(now):
             with contextlib.suppress(OSError):
                 self.sent_bytes += self.line.write(frame)
+
+
+class TwoPathHub:
+    """The real links of a hub with two paths, at the far ends of two :class:`Pty`."""
+
+    def __init__(self, lines: tuple[Pty, Pty]) -> None:
+        self.lines = lines
+        self.deaf = [False, False]  # a path's direction from the bridge is dead
+        self.mute = [False, False]  # and the other
+        self.events: list[tuple[Any, ...]] = []
+        self.boot(b"boot-001")
+        self._task: asyncio.Task[None] | None = None
+
+    def boot(self, boot_id: bytes, hub_ids: tuple[bytes, bytes] = (b"hub-0001", b"hub-0001")) -> None:
+        """A new life. Two ids: there are two hubs in truth."""
+        new: Any = Link
+        made = [
+            new(HUB, _quick_profile(), hello=lambda hub_id=hub_id: {**hello(boot_id), "hub_id": hub_id}, trace_frames=0)
+            for hub_id in hub_ids
+        ]
+        make: Any = Paths
+        self.paths = make(made)
+        for link in made:
+            link.start(FakeHub._now())
+
+    def __enter__(self) -> TwoPathHub:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            self._turn()
+            await asyncio.sleep(0.001)
+
+    def _turn(self) -> None:
+        now = FakeHub._now()
+        for number, (line, link) in enumerate(zip(self.lines, self.paths.links, strict=True)):
+            data = line.read() if line.master >= 0 else b""
+            if data and not self.deaf[number]:
+                link.receive(data, now)
+            link.handle_timer(now)
+        while (event := self.paths.next_event(now)) is not None:
+            self.events.append(event)
+        for number, (line, link) in enumerate(zip(self.lines, self.paths.links, strict=True)):
+            while frame := link.data_to_send(now):
+                if line.master >= 0 and not self.mute[number]:
+                    with contextlib.suppress(OSError):
+                        line.write(frame)
 
 
 class FakeTransport:

@@ -31,6 +31,7 @@ class FakeLink:
         self.round_trip_ms: int | None = 3
         self.peer: dict[str, Any] = {}
         self.is_up = False
+        self.session = 7
         self.events: deque[tuple[Any, ...]] = deque()
         self.frames: deque[bytes] = deque()
         self.received = bytearray()
@@ -39,9 +40,13 @@ class FakeLink:
         self.timers = 0
         self.clocks: list[int] = []
         self.granted: list[tuple[int, int]] = []
+        self.standby = False
 
     def start(self, now: int) -> None:
         self.clocks.append(now)
+
+    def stand_by(self, standby: bool, now: int) -> None:
+        self.standby = standby
 
     def close(self, now: int) -> None:
         if self.is_up:
@@ -101,6 +106,9 @@ class Listener:
     def judge(self, hello: dict[str, Any]) -> CloseReason | None:
         self.events.append(("judged", hello["hub_id"]))
         return self.refusal
+
+    def heard(self, hello: dict[str, Any]) -> None:
+        self.events.append(("heard", hello))
 
     def link_up(self, hello: dict[str, Any]) -> None:
         self.events.append(("up", hello))

@@ -210,7 +210,7 @@ class Chip {
   #listener = null;
   #pins = new Map(); // levels driven from outside
   #started = performance.now();
-  #uarts = [0, 1, 2].map((number) => new Uart(number, (kind, number) => this.#tell(kind, number)));
+  #uarts = [0, 1, 2, 3].map((number) => new Uart(number, (kind, number) => this.#tell(kind, number)));
   #timers = new Timers((kind, number) => this.#tell(kind, number));
 
   constructor(port) {

@@ -11,7 +11,7 @@ import _chip
 import asyncio
 
 _PINS = 30
-_UARTS = 3
+_UARTS = 4
 _RING_BYTES_DEFAULT = 256
 _RING_BYTES_MIN, _RING_BYTES_MAX = 32, 32766
 _RTC_BYTES = 2048
