@@ -23,13 +23,26 @@ from host_bridge.devices.check_digit import check_digit_ok
         ("96385074", None, True),
         ("10012345678902", None, True),
         ("1234567", None, None),
-        ("ABC", "]E0", None),
-        ("", "]E0", None),
+        ("ABC", "]E0", False),
+        ("", "]E0", False),
         ("", None, None),
         ("5901234123457", "]C0", None),
-        ("9638507", "]E4", None),
-        ("５９０１２３４１２３４５７", "]E0", None),
-        ("590123412345²", "]E0", None),
+        ("9638507", "]E4", False),  # one digit was lost
+        ("400638133", "]E0", False),
+        ("01234565", "]E0", None),  # UPC-E
+        ("５９０１２３４１２３４５７", "]E0", False),
+        ("590123412345²", "]E0", False),
+        ("590123412345712", "]E3", True),
+        ("590123412345812", "]E3", False),
+        ("590123412345712345", "]E3", True),
+        ("03600029145212", "]E3", True),
+        ("5901234123457", "]E3", False),  # without the add-on that it says it has
+        ("10012345678902", "]I1", True),
+        ("10012345678903", "]I1", None),
+        ("0195012345678903", "]C1", True),
+        ("0195012345678904", "]e0", False),
+        ("01950123456789", "]d2", False),
+        ("10LOT", "]Q3", None),
     ],
 )
 def test_known_codes(data: str, symbology: str | None, ok: bool | None) -> None:
