@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from host_bridge.devices import gs1
+from host_bridge.devices.gs1 import Gs1
 from host_bridge.journal.records import Job, Kick, Scan
-from host_bridge.state import FaultState, IndicatorState, LinkState, PrinterState
+from host_bridge.state import FaultState, IndicatorState, LinkState, PrinterState, ScannerState
 
 QUEUE_LIMIT_EVENTS = 1000  # a subscriber that is further behind than this is cut off, and told so
 
@@ -25,6 +27,7 @@ class ScanEvent(msgspec.Struct, frozen=True, kw_only=True, tag="scan"):
     check_digit_ok: bool | None
     repeat: bool
     read_at: str
+    gs1: Gs1 | None = None  # the application identifiers of a GS1 barcode
     redelivered: bool = False
 
     @classmethod
@@ -37,6 +40,7 @@ class ScanEvent(msgspec.Struct, frozen=True, kw_only=True, tag="scan"):
             check_digit_ok=scan.check_digit_ok,
             repeat=scan.repeat,
             read_at=datetime.fromtimestamp(scan.read_at, UTC).isoformat(timespec="milliseconds"),
+            gs1=gs1.parse(scan.data, scan.symbology),
             redelivered=redelivered,
         )
 
@@ -46,6 +50,12 @@ class ScanSettledEvent(msgspec.Struct, frozen=True, kw_only=True, tag="scan_sett
 
     sequence: int
     outcome: str  # "delivered" or "expired"
+
+
+class ScannerEvent(msgspec.Struct, frozen=True, kw_only=True, tag="scanner"):
+    """The scanner was switched off or on, or the hub has held it off or let it go."""
+
+    scanner: ScannerState
 
 
 class JobEvent(msgspec.Struct, frozen=True, kw_only=True, tag="job"):
@@ -95,6 +105,7 @@ class VirtualFaultEvent(msgspec.Struct, frozen=True, kw_only=True, tag="virtual_
 Event = (
     ScanEvent
     | ScanSettledEvent
+    | ScannerEvent
     | JobEvent
     | DrawerEvent
     | PrinterEvent

@@ -65,7 +65,9 @@ class HubState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScannerState(msgspec.Struct, frozen=True, kw_only=True):
-    status: Literal["ready", "fault", "unknown"]
+    status: Literal["ready", "off", "fault", "unknown"]  # off: a till has switched it off, see off_until
+    switchable: bool | None = None  # whether the hub can switch it off; None while nobody knows
+    off_until: str | None = None  # it is on again then by itself
     scans: int = 0  # journaled since the bridge started
     waiting: int = 0  # not yet acknowledged by a till
     expire_ms: int = 10_000  # a scan that no till has acknowledged by then expires

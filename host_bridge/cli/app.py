@@ -55,6 +55,8 @@ app = typer.Typer(
 )
 drawer_app = typer.Typer(name="drawer", help="The cash drawer.", no_args_is_help=True, epilog=EPILOG)
 app.add_typer(drawer_app)
+scanner_app = typer.Typer(name="scanner", help="The barcode scanner.", no_args_is_help=True, epilog=EPILOG)
+app.add_typer(scanner_app)
 app.add_typer(boards_screen.boards_app)
 flashing.register(app)
 
@@ -287,6 +289,45 @@ def drawer_open(
         else:
             kind = "ok" if kick.state is KickState.OPENED else "warning"
             screen.stdout().print(screen.mark(kind, words(f"drawer.{kick.state}")))
+        return ExitCode.OK
+
+    ask_bridge(url, hub, words, ask)
+
+
+@scanner_app.command("off", epilog=EPILOG)
+def scanner_off(
+    span_s: Annotated[
+        int, typer.Option("--for", min=1, max=3600, metavar="SECONDS", help="On again by itself after so long.")
+    ] = 300,
+    url: Url = DEFAULT_URL,
+    hub: Hub = None,
+    as_json: AsJson = False,
+    lang: Lang = None,
+) -> None:
+    """Keep the scanner from reading, for a time."""
+    _switch_scanner(False, span_s * 1000, url, hub, as_json, lang)
+
+
+@scanner_app.command("on", epilog=EPILOG)
+def scanner_on(url: Url = DEFAULT_URL, hub: Hub = None, as_json: AsJson = False, lang: Lang = None) -> None:
+    """Let the scanner read again."""
+    _switch_scanner(True, None, url, hub, as_json, lang)
+
+
+def _switch_scanner(
+    enabled: bool, for_ms: int | None, url: str, hub: str | None, as_json: bool, lang: LanguageName | None
+) -> None:
+    words = words_for(lang)
+
+    async def ask(client: Client) -> ExitCode:
+        state = await client.switch_scanner(enabled, for_ms)
+        if as_json:
+            screen.print_json(msgspec.to_builtins(state))
+        elif state.off_until is None:
+            screen.stdout().print(screen.mark("ok", words("scanner.on")))
+        else:
+            until = screen.local_time(state.off_until)
+            screen.stdout().print(screen.mark("warning", words("scanner.off", time=until)))
         return ExitCode.OK
 
     ask_bridge(url, hub, words, ask)

@@ -17,7 +17,7 @@ from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.words import Words
 from host_bridge.hub.plugged import PluggedPort
 from host_bridge.journal.records import Job, Kick
-from host_bridge.state import FaultState, State
+from host_bridge.state import FaultState, ScannerState, State
 
 DEADLINE_S = 10.0
 UPLOAD_DEADLINE_S = 60.0  # 16 MiB, composed and journaled on a slow till
@@ -174,6 +174,12 @@ class Client:
         deadline_s = self._deadline_s + time_to_live_ms / 1000
         answer, _ = await self._request("POST", self._at("drawer/open"), body, headers, deadline_s)
         return self._decode(answer, Kick)
+
+    async def switch_scanner(self, enabled: bool, for_ms: int | None) -> ScannerState:
+        """Let the scanner read, or keep it from reading for a time; returns how it is then."""
+        body = msgspec.json.encode({"enabled": enabled} | ({} if for_ms is None else {"for_ms": for_ms}))
+        answer, _ = await self._request("POST", self._at("scanner"), body, {"Content-Type": "application/json"})
+        return self._decode(answer, ScannerState)
 
     async def scans(self, after: int, limit: int) -> list[ScanRow]:
         """Return scans with a higher sequence than `after`, oldest first."""

@@ -102,7 +102,8 @@ def _hub(hub: HubState | None, present: bool, words: Words) -> tuple[Styled | st
 
 def _scanner_details(scanner: ScannerState, words: Words) -> str:
     waiting = words("scanner.waiting", count=scanner.waiting) if scanner.waiting else None
-    return _joined([words("scanner.scans", count=scanner.scans), waiting])
+    off = words("scanner.off_until", time=local_time(scanner.off_until)) if scanner.off_until else None
+    return _joined([words("scanner.scans", count=scanner.scans), waiting, off])
 
 
 def _printer_details(printer: PrinterState, words: Words) -> str:

@@ -77,6 +77,13 @@ TABLE: dict[str, tuple[str, str]] = {
     "closed": ("closed", "关闭"),
     "open": ("open", "打开"),
     "scanner.scans": ("{count} read", "已读 {count} 个"),
+    "scanner.off_until": ("on again at {time}", "{time} 自动打开"),
+    "scanner.on": ("The scanner reads.", "扫码枪已打开。"),
+    "scanner.off": (
+        "The scanner is off until {time}; `counterhub scanner on` ends it before.",
+        "扫码枪已关闭，{time} 自动打开；也可运行 `counterhub scanner on`。",
+    ),
+    "off": ("switched off", "已关闭"),
     "scanner.waiting": ("{count} waiting for a till", "{count} 个等待收银软件"),
     "paper.ok": ("paper ok", "纸张正常"),
     "paper.near_end": ("paper nearly used up", "纸张将尽"),

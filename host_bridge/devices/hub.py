@@ -88,6 +88,7 @@ class HubDevices:
             "kick_done": self.drawers.on_kick_done,
             "drawer": self.drawers.on_drawer,
             "scan": self.scans.on_scan,
+            "scanner": self.scans.on_scanner,
             "shown": self.indicator.on_shown,
             "job_status": self.printing.on_job_status,
             "printer_status": self.printing.on_printer_status,

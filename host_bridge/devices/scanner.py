@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from host_bridge.devices.check_digit import check_digit_ok
 from host_bridge.devices.link import DeviceLink
-from host_bridge.events import EventBus, ScanEvent, ScanSettledEvent
+from host_bridge.devices.scanner_switch import ScannerSwitch
+from host_bridge.events import EventBus, ScanEvent, ScannerEvent, ScanSettledEvent
 from host_bridge.journal import Journal, JournalError
 from host_bridge.journal.records import Scan, ScanState
 from host_bridge.state import ScannerState
@@ -60,6 +61,8 @@ class ScannerService:
         self._tasks: list[asyncio.Task[None]] = []
         self._waits = asyncio.Event()
         self._faulty = False
+        self._switch = ScannerSwitch(link, self._tell_state, clock)
+        self.on_scanner = self._switch.on_scanner
         self.scans = 0
 
     async def start(self) -> None:
@@ -98,10 +101,17 @@ class ScannerService:
         self._settled(sequence, ScanState.DELIVERED)
         return True
 
+    async def switch(self, enabled: bool, *, for_ms: int | None = None) -> ScannerState:
+        await self._switch.turn(enabled, for_ms)
+        return self.state()
+
     def state(self) -> ScannerState:
-        status = "unknown" if not self._link.is_up else "fault" if self._faulty else "ready"
+        off = self._switch.state == "off"
+        status = "unknown" if not self._link.is_up else "fault" if self._faulty else "off" if off else "ready"
         return ScannerState(
             status=status,  # type: ignore[arg-type]
+            switchable=self._switch.can_switch,
+            off_until=self._switch.off_until,
             scans=self.scans,
             waiting=len(self._waiting),
             expire_ms=round(self._expire_s * 1000),
@@ -110,9 +120,13 @@ class ScannerService:
     # -- what the hub says ---------------------------------------------------------------------------------------
 
     def link_down(self) -> None:
+        self._switch.link_down()
         self._parts.clear()  # not taken, so the hub has them still
         self._assembling.clear()
         self._overrun = False
+
+    def _tell_state(self) -> None:
+        self._events.publish(ScannerEvent(scanner=self.state()))
 
     def on_faults(self, codes: set[str]) -> None:
         self._faulty = not codes.isdisjoint(("scanner_unplugged", "scanner_left_out"))

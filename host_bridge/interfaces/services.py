@@ -8,7 +8,7 @@ import msgspec
 
 from host_bridge.events import EventBus
 from host_bridge.journal.records import Job, Kick, Scan
-from host_bridge.state import State
+from host_bridge.state import ScannerState, State
 
 KICK_TIME_TO_LIVE_MS = 2000  # promise 3 in the product's words: within 2 s unless asked otherwise
 
@@ -93,6 +93,13 @@ class Scans(Protocol):
 
     async def acknowledge(self, sequence: int) -> bool:
         """Settle one scan. False if it is unknown, expired or settled already."""
+
+    async def switch(self, enabled: bool, *, for_ms: int | None = None) -> ScannerState:
+        """Let the scanner read, or keep it from reading for a time (five minutes if nothing is said).
+
+        Raises Refused with code `scanner_switch_invalid`, `scanner_not_switchable`, `link_down`, `link_busy`,
+        `link_lost` or `hub_no_answer`.
+        """
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):

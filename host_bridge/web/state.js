@@ -102,6 +102,7 @@ const REDUCERS = {
     ...inDevices(model, { drawer: { status: event.status } }),
     kick: event.kick ?? model.kick,
   }),
+  scanner: (model, event) => inDevices(model, { scanner: event.scanner }),
   printer: (model, event) => inDevices(model, { printer: event.printer }),
   fault: (model, event) => inState(model, { faults: withFault(model.state?.faults, event) }),
   link: (model, event) => inState(model, { link: event.link }),

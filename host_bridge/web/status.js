@@ -55,7 +55,9 @@ function scanner(model) {
   const status = model.state?.devices.scanner.status;
   if (!isLinkUp(model) || status === "unknown") return UNKNOWN();
   if (status === "fault") return { kind: "error", word: t("status.fault") };
-  return ofFaults(model, "scanner", { kind: "ok", word: t("status.ready") });
+  return ofFaults(model, "scanner", status === "off"
+    ? { kind: "notice", word: t("status.off") }
+    : { kind: "ok", word: t("status.ready") });
 }
 
 function printerTrouble(printer) {

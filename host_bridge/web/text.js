@@ -76,6 +76,7 @@ const TEXTS = {
 
   "status.unknown": ["Not known", "未知"],
   "status.ready": ["Ready", "就绪"],
+  "status.off": ["Switched off", "已关闭"],
   "status.fault": ["Fault", "故障"],
   "status.warning": ["Attention", "请留意"],
   "status.running": ["Running", "运行中"],

@@ -135,7 +135,7 @@ def element_strings(draw: Any) -> list[tuple[str, str]]:
         elif form.digits or ai in gs1._CHECKED:
             value = draw(st.text("0123456789", min_size=size, max_size=size))
         else:
-            value = draw(ALLOWED.filter(bool).map(lambda text, size=size: (text * size)[:size]))
+            value = (draw(ALLOWED) * size)[:size]
         if ai in gs1._CHECKED:
             end = gs1._CHECKED[ai] or len(value)
             total = sum(int(digit) * (3, 1)[place % 2] for place, digit in enumerate(reversed(value[: end - 1])))

@@ -10,7 +10,7 @@ from host_bridge.escpos.status import READY, PrinterStatus, to_asb
 from host_bridge.events import EventBus, PrinterEvent
 from host_bridge.interfaces.services import Refused, Submitted
 from host_bridge.journal.records import Job, JobState, Kick, KickState, Scan
-from host_bridge.state import PrinterState, State
+from host_bridge.state import PrinterState, ScannerState, State
 
 
 class FakePrinting:
@@ -134,6 +134,9 @@ class FakeScans:
         raise NotImplementedError
 
     async def acknowledge(self, sequence: int) -> bool:
+        raise NotImplementedError
+
+    async def switch(self, enabled: bool, *, for_ms: int | None = None) -> ScannerState:
         raise NotImplementedError
 
 

@@ -106,3 +106,59 @@ async def test_a_long_code_arrives_whole(till: Till) -> None:
     await scan(till, data, "]Q1")
     scans = await till.until(lambda answer: answer["scans"], "/api/v1/scans?after=0")
     assert (scans[0]["data"], scans[0]["symbology"]) == (data, "]Q1")
+
+
+async def test_a_gs1_code_arrives_with_its_application_identifiers(till: Till) -> None:
+    data = "010950110153000310LOT7\x1d17260131"
+    async with till.events() as socket:
+        await scan(till, data, "]C1")
+        event = await next_event(socket, "scan")
+    assert (event["data"], event["symbology"], event["check_digit_ok"]) == (data, "]C1", True)
+    assert event["gs1"]["ok"] is True
+    found = {element["ai"]: element["value"] for element in event["gs1"]["elements"]}
+    assert found == {"01": "09501101530003", "10": "LOT7", "17": "260131"}
+
+
+async def test_a_till_switches_the_scanner_off_and_on_and_a_killed_bridge_leaves_it_on(
+    bridge: LiveBridge, till: Till
+) -> None:
+    status, scanner = await till.post("/api/v1/scanner", json={"enabled": False, "for_ms": 60_000})
+    assert (status, scanner["status"]) == (200, "off")
+    async with asyncio.timeout(2):
+        while (await till.post("/virtual/scan", json={"data": "late", "symbology": "]C0"}))[0] < 300:
+            pass  # the hub's command was still on its way to the scanner
+    status, scanner = await till.post("/api/v1/scanner", json={"enabled": True})
+    assert (status, scanner["status"]) == (200, "ready")
+    await scan(till, EAN)
+
+    await till.post("/api/v1/scanner", json={"enabled": False, "for_ms": 3_600_000})
+    bridge.kill()
+    bridge.start()
+    await till.link_up()
+    assert (await till.state())["devices"]["scanner"]["status"] == "ready"
+    await scan(till, "96385074", "]E4")
+
+
+async def test_a_full_hub_holds_the_scanner_off_and_lets_it_go_with_nothing_lost(till: Till) -> None:
+    await till.fault("cable", True)
+    await till.until(lambda state: state["link"]["status"] == "down")
+    codes = []
+    refused = 0
+    for number in range(200):
+        status, _ = await till.post("/virtual/scan", json={"data": f"CODE-{number:03d}", "symbology": "]C0"})
+        if status < 300:
+            codes.append(f"CODE-{number:03d}")
+            await asyncio.sleep(0.02)  # a scan takes its time on the line
+        else:
+            refused += 1
+            if refused > 3:
+                break
+    assert 50 <= len(codes) <= 64
+    await till.fault("cable", False)
+    scans = await till.until(
+        lambda answer: answer["scans"] if len(answer["scans"]) >= len(codes) else None,
+        "/api/v1/scans?after=0&limit=100",
+    )
+    assert [entry["data"] for entry in scans] == codes
+    await till.until(lambda state: not state["faults"])
+    await scan(till, EAN)

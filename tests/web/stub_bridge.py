@@ -263,6 +263,9 @@ class StubBridge:
         self.settle(sequence, ScanState.DELIVERED)
         return True
 
+    async def switch(self, enabled: bool, *, for_ms: int | None = None) -> ScannerState:
+        raise NotImplementedError
+
     # VirtualCounter
 
     async def scan(self, data: str, symbology: str | None) -> None:

@@ -21,6 +21,7 @@ from host_bridge.interfaces.http.shapes import (
     Hubs,
     Jobs,
     Ports,
+    ScannerWish,
     Scans,
     hub_view,
     job_links,
@@ -157,6 +158,13 @@ async def scans(request: web.Request) -> web.Response:
     found = await asked_hub(request).hub.scans.after(after, limit=limit)
     next_after = found[-1].sequence if found else after
     return json_answer(Scans(scans=[scan_view(scan) for scan in found], next_after=next_after))
+
+
+async def scanner_switch(request: web.Request) -> web.Response:
+    """Switch the scanner on, or off for a time; answers when the hub has done it."""
+    wish = await request.app[CONTEXT].bodies.read_json(request, ScannerWish)
+    for_ms = None if wish.for_ms is msgspec.UNSET else wish.for_ms
+    return json_answer(await asked_hub(request).hub.scans.switch(wish.enabled, for_ms=for_ms))
 
 
 async def _newest_scans(request: web.Request) -> web.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from host_bridge.devices import gs1
 from host_bridge.events import (
     DrawerEvent,
     Event,
@@ -13,6 +14,7 @@ from host_bridge.events import (
     PrinterEvent,
     ReceiptEvent,
     ScanEvent,
+    ScannerEvent,
     ScanSettledEvent,
     VirtualFaultEvent,
 )
@@ -30,6 +32,7 @@ from host_bridge.interfaces.http.shapes import (
     Ports,
     ReceiptLinks,
     ReceiptView,
+    ScannerWish,
     Scans,
     ScanView,
     StateMessage,
@@ -141,6 +144,7 @@ SCANS = Scans(
             check_digit_ok=True,
             repeat=False,
             read_at=NOON,
+            gs1=None,
             state=ScanState.DELIVERED,
         )
     ],
@@ -155,6 +159,19 @@ SCAN_EVENT = ScanEvent(
     repeat=False,
     read_at=NOON,
 )
+GS1_DATA = "0109501101530003310300125010LOT7\x1d17260131"
+GS1_SCAN_EVENT = ScanEvent(
+    sequence=3019,
+    data=GS1_DATA,
+    data_hex=GS1_DATA.encode().hex(),
+    symbology="]C1",
+    check_digit_ok=True,
+    repeat=False,
+    read_at=NOON,
+    gs1=gs1.parse(GS1_DATA, "]C1"),
+)
+SCANNER_WISH = ScannerWish(enabled=False, for_ms=60_000)
+SCANNER_OFF = ScannerState(status="off", switchable=True, off_until=NOON, scans=214, waiting=0)
 VIRTUAL_SCAN = VirtualScan(data="6901234567892", symbology="]E0")
 VIRTUAL_FAULT = VirtualFault(fault="paper_end", active=True)
 LIGHTS = [Light(at_ms=120_450, colour="#00a651"), Light(at_ms=123_350, colour="#000000")]
@@ -172,8 +189,10 @@ RECEIPTS = [
 SERVER_MESSAGES: tuple[StateMessage | AckAnswer | ErrorMessage | Event, ...] = (
     StateMessage(state=STATE),
     SCAN_EVENT,
+    GS1_SCAN_EVENT,
     ScanSettledEvent(sequence=3018, outcome="delivered"),
     AckAnswer(sequence=3018, accepted=True),
+    ScannerEvent(scanner=SCANNER_OFF),
     JobEvent(job=JOB),
     DrawerEvent(status="open", kick=KICK),
     PrinterEvent(printer=PRINTER),

@@ -22,12 +22,13 @@ from host_bridge.interfaces.http.shapes import (
     Light,
     Ports,
     ReceiptView,
+    ScannerWish,
     Scans,
     VirtualFault,
     VirtualScan,
 )
 from host_bridge.journal.records import Kick
-from host_bridge.state import State, Text
+from host_bridge.state import ScannerState, State, Text
 
 JSON = "application/json"
 
@@ -474,6 +475,44 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
         problems=("query_invalid",),
         curl=("curl '{base}/api/v1/scans?after=3016&limit=10'", "curl '{base}/api/v1/scans?newest=10'"),
+    ),
+    Operation(
+        method="POST",
+        path="/api/v1/scanner",
+        operation_id="scanner_switch",
+        tag="scanner",
+        summary=Text("Switch the scanner off for a time, or on", "暂时关闭或打开扫码枪"),
+        description=Text(
+            "UnifiedPOS Scanner.DeviceEnabled: while it is off the scanner does not read. Answers when the hub has "
+            "done it. It is on again by itself when `for_ms` is over (five minutes if left out, an hour at most) and "
+            "when the link goes down, so that a till that crashed leaves no counter without its scanner; a till that "
+            "wants it off for longer asks again. The hub's board file must name its trigger (`scanner.trigger`).",
+            "相当于 UnifiedPOS Scanner.DeviceEnabled：关闭期间扫码枪不读码，集线盒执行后才应答。"
+            "`for_ms` 到期（省略为五分钟，最长一小时）或链路断开时会自动打开，以免收银软件崩溃后柜台无法扫码；"
+            "需要更久请再次请求。要求板卡配置中写明触发方式（`scanner.trigger`）。",
+        ),
+        handler=api.scanner_switch,
+        bodies=(Media(content_type=JSON, shape=ScannerWish, example=examples.SCANNER_WISH),),
+        answers=(
+            Answer(
+                status=200,
+                text=Text("how the scanner is now", "扫码枪当前状态"),
+                media=Media(content_type=JSON, shape=ScannerState, example=examples.SCANNER_OFF),
+            ),
+        ),
+        problems=(
+            *JSON_PROBLEMS,
+            "scanner_switch_invalid",
+            "scanner_not_switchable",
+            "link_down",
+            "link_busy",
+            "link_lost",
+            "hub_no_answer",
+        ),
+        curl=(
+            "curl {base}/api/v1/scanner -H 'Content-Type: application/json' -d '{\"enabled\":false,\"for_ms\":60000}'",
+            "curl {base}/api/v1/scanner -H 'Content-Type: application/json' -d '{\"enabled\":true}'",
+        ),
     ),
     Operation(
         method="GET",

@@ -69,6 +69,10 @@ CATALOGUE: dict[str, Kind] = {
     "link_lost": Kind(503, "The link went down before the hub answered"),
     "expired": Kind(504, "The drawer could not be opened in time"),
     "no_answer": Kind(504, "The hub did not say what became of the kick"),
+    # Scanner
+    "scanner_switch_invalid": Kind(422, "The scanner can't be switched like this"),
+    "scanner_not_switchable": Kind(409, "This scanner can't be switched off"),
+    "hub_no_answer": Kind(504, "The hub did not answer in time"),
     # The virtual counter
     "receipt_unknown": Kind(404, "There is no such receipt"),
     "scanner_unplugged": Kind(409, "The scanner is unplugged"),

@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from host_bridge.devices import gs1
+from host_bridge.devices.gs1 import Gs1
+from host_bridge.devices.scanner_switch import OFF_MS_MAX, OFF_MS_MIN
 from host_bridge.hub.plugged import PluggedPort
 from host_bridge.interfaces.http.body import MAX_INTEGER
 from host_bridge.interfaces.services import Receipt
@@ -79,6 +82,7 @@ class ScanView(msgspec.Struct, frozen=True, kw_only=True):
     check_digit_ok: bool | None
     repeat: bool
     read_at: str
+    gs1: Gs1 | None  # the application identifiers of a GS1 barcode; null for all others
     state: ScanState
 
 
@@ -93,6 +97,14 @@ class DrawerOpen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     drawer: Literal[1, 2] = 1
     on_ms: Annotated[int, msgspec.Meta(ge=1, le=510)] | msgspec.UnsetType = msgspec.UNSET  # the kick port's limit
     time_to_live_ms: Annotated[int, msgspec.Meta(ge=1, le=LONGEST_KICK_MS)] | msgspec.UnsetType = msgspec.UNSET
+
+
+class ScannerWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Let the scanner read, or keep it from reading for a time."""
+
+    enabled: bool
+    # How long it stays off; five minutes if left out. Ask again before it ends to keep it off.
+    for_ms: Annotated[int, msgspec.Meta(ge=OFF_MS_MIN, le=OFF_MS_MAX)] | msgspec.UnsetType = msgspec.UNSET
 
 
 # WebSocket, from the bridge
@@ -204,5 +216,6 @@ def scan_view(scan: Scan) -> ScanView:
         check_digit_ok=scan.check_digit_ok,
         repeat=scan.repeat,
         read_at=rfc3339(scan.read_at),
+        gs1=gs1.parse(scan.data, scan.symbology),
         state=scan.state,
     )

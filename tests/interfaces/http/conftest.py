@@ -18,7 +18,7 @@ from host_bridge.interfaces.http import HttpInterface, HttpLimits
 from host_bridge.interfaces.http.examples import STATE
 from host_bridge.interfaces.services import Receipt, Refused, ServedHub, Submitted
 from host_bridge.journal.records import Job, JobState, Kick, KickState, Scan, ScanState
-from host_bridge.state import LinkState, State
+from host_bridge.state import LinkState, ScannerState, State
 
 PNG = b"\x89PNG\r\n\x1a\n fake"
 
@@ -155,6 +155,8 @@ class FakeScans:
         self.stored: dict[int, Scan] = {}
         self.before_waiting: Callable[[], Awaitable[None] | None] | None = None
         self.waiting_asked = 0
+        self.switched: list[tuple[bool, int | None]] = []
+        self.refusal: Refused | None = None
 
     def add(self, data: str = "6901234567892", *, publish: bool = True) -> Scan:
         sequence = len(self.stored) + 1
@@ -203,6 +205,12 @@ class FakeScans:
             return False
         self.settle(sequence, ScanState.DELIVERED)
         return True
+
+    async def switch(self, enabled: bool, *, for_ms: int | None = None) -> ScannerState:
+        self.switched.append((enabled, for_ms))
+        if self.refusal is not None:
+            raise self.refusal
+        return ScannerState(status="ready" if enabled else "off", switchable=True)
 
 
 class FakeHub:

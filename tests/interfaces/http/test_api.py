@@ -367,3 +367,28 @@ class TestIdempotency:
     async def test_two_keys_in_one_request_are_refused(self, server: Running) -> None:
         headers = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
         await problem(await server.client.post("/api/v1/drawer/open", headers=headers), 422, "idempotency_key_invalid")
+
+
+async def test_the_scanner_is_switched_off_for_a_time_and_on(server: Running) -> None:
+    off = await server.client.post("/api/v1/scanner", json={"enabled": False, "for_ms": 60_000})
+    assert (off.status, (await off.json())["status"]) == (200, "off")
+    on = await server.client.post("/api/v1/scanner", json={"enabled": True})
+    assert (on.status, (await on.json())["status"]) == (200, "ready")
+    assert server.bridge.scans.switched == [(False, 60_000), (True, None)]
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{}, {"enabled": 0}, {"enabled": False, "for_ms": 999}, {"enabled": False, "for_ms": 3_600_001}, {"on": True}],
+)
+async def test_a_wish_for_the_scanner_that_can_not_be_is_refused(server: Running, wish: dict[str, Any]) -> None:
+    await problem(await server.client.post("/api/v1/scanner", json=wish), 422, "body_invalid")
+    assert server.bridge.scans.switched == []
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("scanner_not_switchable", 409), ("link_down", 503), ("hub_no_answer", 504)]
+)
+async def test_why_the_scanner_was_not_switched_is_said(server: Running, code: str, status: int) -> None:
+    server.bridge.scans.refusal = Refused(code, "why")
+    await problem(await server.client.post("/api/v1/scanner", json={"enabled": False}), status, code)

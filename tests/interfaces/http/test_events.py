@@ -52,6 +52,7 @@ async def test_a_scan_arrives_whole_and_is_settled_by_its_acknowledgement(server
             "check_digit_ok": True,
             "repeat": False,
             "read_at": "2025-06-30T04:00:00.000+00:00",
+            "gs1": None,
             "redelivered": False,
         }
         await ack(till, 1)
