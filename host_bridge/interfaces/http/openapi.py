@@ -10,7 +10,8 @@ import msgspec
 from host_bridge import events as bus
 from host_bridge.interfaces.http import examples
 from host_bridge.interfaces.http.body import KEY_CHARACTERS, KEY_HEADER
-from host_bridge.interfaces.http.operations import OPERATIONS, TAGS, Media, Operation, every_operation
+from host_bridge.interfaces.http.operation import Media, Operation
+from host_bridge.interfaces.http.operations import OPERATIONS, TAGS, every_operation
 from host_bridge.interfaces.http.problem import CATALOGUE, CONTENT_TYPE, ProblemBody
 from host_bridge.interfaces.http.shapes import Ack, AckAnswer, ErrorMessage, StateMessage
 from host_bridge.state import Text

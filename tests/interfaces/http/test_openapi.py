@@ -16,7 +16,8 @@ from host_bridge import events as bus
 from host_bridge.interfaces.http import openapi, operations, page
 from host_bridge.interfaces.http.examples import CLIENT_MESSAGES, SERVER_MESSAGES
 from host_bridge.interfaces.http.openapi import document
-from host_bridge.interfaces.http.operations import OPERATIONS, Operation, every_operation
+from host_bridge.interfaces.http.operation import Operation
+from host_bridge.interfaces.http.operations import OPERATIONS, every_operation
 from host_bridge.interfaces.http.problem import CATALOGUE
 from tests.interfaces.http.conftest import Running
 
