@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Callable
@@ -123,6 +124,7 @@ async def serve(config: Config, *, on_ready: Callable[[Addresses], None] | None 
     try:
         stopping = _stop_event()
         addresses = await bridge.start()
+        _spare_collector()
         if on_ready:
             on_ready(addresses)
         try:
@@ -133,6 +135,15 @@ async def serve(config: Config, *, on_ready: Callable[[Addresses], None] | None 
                 await bridge.stop()
     finally:
         logging_running.stop()
+
+
+def _spare_collector() -> None:
+    """Have the garbage collector pass over what stays for good.
+
+    The modules alone are 60,000 objects: to look through them all held a scan up for 16 to 25 ms each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _first_of(*coroutines: Any) -> None:

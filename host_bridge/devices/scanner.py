@@ -145,7 +145,7 @@ class ScannerService:
     # -- keeping -------------------------------------------------------------------------------------------------
 
     async def _keep(self) -> None:
-        """Journal each scan, then tell the hub that it is ours, then the tills."""
+        """Journal each scan, then tell the tills, and the hub that it is ours."""
         while True:
             await self._arrived.wait()
             self._arrived.clear()
@@ -176,18 +176,19 @@ class ScannerService:
             except JournalError as error:
                 log.error("a scan waits for the journal (the hub keeps it): %s", error)
                 await asyncio.sleep(JOURNAL_RETRY_MS / 1000)
-        if part.boot_id == self._link.boot_id:
-            self._link.send("scan_taken", part.sequence)
-        # One may be known and yet not delivered: a call that failed had taken effect.
+        # One may be known and yet not delivered: a call that failed had taken effect. The till is told before the hub:
+        # the clerk waits for the one, nobody for the other.
         if new or (scan.state is ScanState.WAITING and scan.sequence not in self._waiting):
             self._deliver(scan)
+        if part.boot_id == self._link.boot_id:
+            self._link.send("scan_taken", part.sequence)
 
     def _deliver(self, scan: Scan) -> None:
         self.scans += 1
         self._waiting.add(scan.sequence)
-        self._waits.set()
         if self._clock() - scan.read_at < self._expire_s:
             self._events.publish(ScanEvent.of(scan))
+        self._waits.set()
 
     # -- expiry --------------------------------------------------------------------------------------------------
 

@@ -184,12 +184,6 @@ class Store:
         repeat: bool,
         read_at: float,
     ) -> tuple[Scan, bool]:
-        known = self.connection.execute(
-            f"SELECT {_SCAN} FROM scans WHERE hub_id = ? AND boot_id = ? AND hub_sequence = ?",
-            (hub_id, boot_id, hub_sequence),
-        ).fetchone()
-        if known is not None:
-            return _scan(known), False
         values = (
             hub_id,
             boot_id,
@@ -201,11 +195,20 @@ class Store:
             read_at,
             ScanState.WAITING,
         )
-        sequence = self._insert(
-            "INSERT INTO scans (hub_id, boot_id, hub_sequence, raw, symbology, check_digit_ok, repeat, read_at, state)"
-            " VALUES (?,?,?,?,?,?,?,?,?)",
-            values,
-        )
+        try:  # nearly each scan is new: to look first would only cost it time
+            sequence = self._insert(
+                "INSERT INTO scans"
+                " (hub_id, boot_id, hub_sequence, raw, symbology, check_digit_ok, repeat, read_at, state)"
+                " VALUES (?,?,?,?,?,?,?,?,?)",
+                values,
+            )
+        except sqlite3.IntegrityError:
+            known = self.connection.execute(
+                f"SELECT {_SCAN} FROM scans WHERE hub_id = ? AND boot_id = ? AND hub_sequence = ?", values[:3]
+            ).fetchone()
+            if known is None:
+                raise
+            return _scan(known), False
         return _scan((sequence, *values)), True
 
     def scans_after(self, sequence: int, limit: int) -> list[Scan]:

@@ -234,31 +234,38 @@ class CommitWorker:
         connection = store.connection
         connection.execute("BEGIN")
         try:
-            outcomes = [self._attempt(store, request) for request in group]
-            connection.execute("COMMIT")
+            if len(group) == 1:  # the usual case: the transaction itself is what a mistake undoes
+                outcomes = [self._attempt(store, group[0])]
+                connection.execute("COMMIT" if outcomes[0][2] is None else "ROLLBACK")
+            else:
+                outcomes = [self._attempt_among_others(store, request) for request in group]
+                connection.execute("COMMIT")
         except BaseException:
             _roll_back(connection)
             raise
         return outcomes
 
-    def _attempt(self, store: Store, request: Request[Any]) -> Outcome:
-        """One operation inside the transaction. Its own mistakes stay its own; the disk's errors are raised."""
+    def _attempt_among_others(self, store: Store, request: Request[Any]) -> Outcome:
+        """One operation that, should it fail, leaves what the others did."""
         connection = store.connection
         connection.execute("SAVEPOINT request")
-        try:
-            result = request.operation(store)
-        except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError) as error:
-            outcome: Outcome = (request, None, self._explain(store, error))
-        except sqlite3.Error:
-            raise
-        except Exception as error:
-            outcome = (request, None, error)
-        else:
-            outcome = (request, result, None)
+        outcome = self._attempt(store, request)
         if outcome[2] is not None:
             connection.execute("ROLLBACK TO request")
         connection.execute("RELEASE request")
         return outcome
+
+    def _attempt(self, store: Store, request: Request[Any]) -> Outcome:
+        """One operation inside the transaction. Its own mistakes stay its own; the disk's errors are raised."""
+        try:
+            result = request.operation(store)
+        except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError) as error:
+            return request, None, self._explain(store, error)
+        except sqlite3.Error:
+            raise
+        except Exception as error:
+            return request, None, error
+        return request, result, None
 
     def _apart(self, store: Store, request: Request[Any]) -> Outcome:
         """A transaction of its own; an essential one may give up the reserve and use the WAL from its start."""
