@@ -6,14 +6,16 @@ Open jobs, waiting scans, requested kicks and idempotency keys younger than a da
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 
 import msgspec
 
 from host_bridge.journal.store import DAY_S, FINAL, KEY_LIFE_S, Store
 
-CHUNK_ROWS = 500
+CHUNK_ROWS = 200
 CHUNK_BYTES = 4 << 20
+CHUNK_MS = 10  # jobs lie scattered over their indexes: 500 of a long journal took a quarter of a second
 CHUNK_PAGES = 1000  # given back to the file system at a time
 KEPT_SCANS = 1000  # a hub that resends from its ring of 64 must meet them again
 SPARE_PART = 16  # prune to one sixteenth below the limit, so that new jobs need not make room for themselves
@@ -41,11 +43,12 @@ def _old_jobs(store: Store) -> int:
         (_horizon(store), CHUNK_ROWS),
     ).fetchall()
     count = size_bytes = 0
+    end = _chunk_end()
     for row in rows:
         store.connection.execute("DELETE FROM jobs WHERE number = ?", row[:1])
         count += 1
         size_bytes += row[1]
-        if size_bytes >= CHUNK_BYTES:
+        if size_bytes >= CHUNK_BYTES or time.monotonic() >= end:
             break
     return count
 
@@ -72,12 +75,15 @@ def _surplus_events(store: Store) -> int:
 def _large_jobs(store: Store) -> int:
     """While the file is too large: the oldest jobs that have their bytes yet."""
     count = freed = 0
+    end = _chunk_end()
     while count < CHUNK_ROWS and freed < CHUNK_BYTES and _too_large(store):
         size_bytes = store.drop_oldest_job()
         if size_bytes < 0:
             break
         count += 1
         freed += size_bytes
+        if time.monotonic() >= end:
+            break
     return count
 
 
@@ -122,9 +128,14 @@ STEPS: tuple[tuple[str, Callable[[Store], int]], ...] = (
 
 def free_pages(store: Store) -> int:
     """Move a chunk of free pages to the end of the file and cut it; return how many are left to do."""
-    # A PRAGMA does one page a step: it must be read to its end.
-    store.connection.execute(f"PRAGMA incremental_vacuum({CHUNK_PAGES})").fetchall()
-    return int(store.connection.execute("PRAGMA freelist_count").fetchone()[0])
+    end = _chunk_end()
+    left = _free_page_count(store)
+    for _ in range(min(CHUNK_PAGES, left)):
+        # The statement does one page a step, and Python takes one step of a statement that has no rows.
+        store.connection.execute("PRAGMA incremental_vacuum(1)")
+        if time.monotonic() >= end:
+            break
+    return _free_page_count(store)
 
 
 def checkpoint(store: Store) -> None:
@@ -140,6 +151,15 @@ def checkpoint(store: Store) -> None:
 def file_bytes(store: Store) -> int:
     pages, size = (store.connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     return int(pages * size)
+
+
+def _free_page_count(store: Store) -> int:
+    return int(store.connection.execute("PRAGMA freelist_count").fetchone()[0])
+
+
+def _chunk_end() -> float:
+    """When a chunk that begins now has to make way for others, on `time.monotonic`."""
+    return time.monotonic() + CHUNK_MS / 1000
 
 
 def _too_large(store: Store) -> bool:

@@ -7,6 +7,7 @@ migration is never edited: shops have files that went through it. Only SQL that 
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +20,9 @@ BUSY_TIMEOUT_MS = 5000
 WAL_LIMIT_BYTES = 8 << 20  # the WAL file is cut back to this after a checkpoint
 MAX_DAMAGED_FILES = 3  # older damaged journals are deleted
 MAX_NUMBER = (1 << 32) - 1  # what a kick's number has room for on the link; a damaged counter may say anything
-FULL_CHECK_LIMIT_BYTES = (
-    64 << 20
-)  # above this the bytes of old jobs are left out of the check at start: it would take long
+FULL_CHECK_LIMIT_BYTES = 64 << 20  # a larger file's check at start leaves the bytes of old jobs out
+CHECK_DEADLINE_MS = 2000  # and ends here, however much is left: a counter waits for it
+CHECK_STEPS = 10_000  # of SQLite's machine between two looks at the clock, a fraction of a millisecond
 
 Migration = tuple[str, ...]
 
@@ -237,19 +238,32 @@ def _open_checked(path: Path, migrations: Sequence[Migration]) -> tuple[sqlite3.
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise SQLite's own error for a damaged file."""
-    whole = path.stat().st_size <= FULL_CHECK_LIMIT_BYTES or _marker(path).exists()
+    """Raise SQLite's own error for a damaged file. A large one is looked through in part, unless a bad page was met:
+    damage that stays unseen here is met by the statement that reads it, and the next start checks everything."""
+    if path.stat().st_size <= FULL_CHECK_LIMIT_BYTES or _marker(path).exists():
+        _run_checks(connection, ["PRAGMA quick_check(1)"])
+        _marker(path).unlink(missing_ok=True)
+        return
     tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    checks = ["PRAGMA quick_check(1)"]
-    if not whole:
-        checks = [f'PRAGMA quick_check("{table}")' for table in tables if table != "job_data"]
+    end = time.monotonic() + CHECK_DEADLINE_MS / 1000
+    connection.set_progress_handler(lambda: time.monotonic() >= end, CHECK_STEPS)
+    try:
+        # The newest tables first, and that of the jobs, the longest by far, last.
+        _run_checks(connection, [f'PRAGMA quick_check("{table}")' for table in tables[::-1] if table != "job_data"])
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def _run_checks(connection: sqlite3.Connection, checks: Sequence[str]) -> None:
     for check in checks:
         answer = connection.execute(check).fetchone()[0]
         if answer != "ok":
             error = sqlite3.DatabaseError(answer)
             error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
             raise error
-    _marker(path).unlink(missing_ok=True)
 
 
 def _highest_numbers(path: Path) -> dict[str, int]:

@@ -251,6 +251,25 @@ async def test_damage_met_while_running_is_found_at_the_next_start_even_in_a_lar
     await journal.close()
 
 
+async def test_a_large_file_is_looked_through_for_a_bounded_time_only(tmp_path, mocker):
+    path = tmp_path / "journal.db"
+    await filled(path)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'jobs'").fetchone()[0]
+    overwrite(path, (root - 1) * 4096, 4096)
+    mocker.patch.object(schema, "FULL_CHECK_LIMIT_BYTES", 0)  # every file counts as large
+    mocker.patch.object(schema, "CHECK_STEPS", 1)
+    mocker.patch.object(schema, "CHECK_DEADLINE_MS", 0)
+    journal = await Journal.open(path, LIMITS)
+    assert journal.opened == schema.Opened(created=False), "nothing was looked at"
+    with pytest.raises(JournalFailed, match="restart the bridge"):
+        await journal.jobs(1)
+    await journal.close()
+    journal = await Journal.open(path, LIMITS)
+    assert journal.opened.moved_aside is not None, "a bad page was met: now everything is looked at"
+    await journal.close()
+
+
 async def test_an_empty_file_is_a_new_journal(tmp_path):
     (tmp_path / "journal.db").touch()
     journal = await Journal.open(tmp_path / "journal.db", LIMITS)
