@@ -19,21 +19,26 @@ from hublink.messages import (
 )
 
 from hub import transport
+from hub.printer_power import PowerLines
 
 _ENABLE_ASB = b"\x1d\x61\x0f"  # GS a: drawer, online, error, paper
 _CLEAR = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"  # DLE DC4 8, real time: forget what is buffered or half received
 _CLEARED = b"\x37\x25"  # how the answer to it begins
 _CLEAR_MS = 100  # what comes before that answer may be cleared as well
+_POWER_NOTICE = b"\x3b\x30"  # how a printer begins that was set to tell when it gets its power (memory switch 1-1)
+_PROCESS_ID = b"\x37\x22"  # how the answer to GS ( H begins
 _PROBE = b"\x10\x04\x01"  # DLE EOT 1, real time: any printer that has power answers one byte
 _PROBE_MS = 500
+_POWER_MS = 100  # how soon a loss of power that the chip noticed is acted on
 _PROBES_FOR_SILENCE = 2
 _STALL_MS = 1500  # the printer takes nothing and has not said why: a busy one moves within a few hundred ms
 _WRITE_BYTES = 64  # handed to the UART at a time
 _REPLY_BYTES_MAX = 80
-_GS_R_BYTES = 3  # the other enquiry, GS ( H, ends with an id of four bytes, which its answer repeats
+_GS_H, _GS_H_BYTES = b"\x1d\x28\x48", 11  # this enquiry ends with four bytes, which its answer repeats; GS r does not
 _LONE_MS = 20  # three bytes in a row are no answers to GS r but a status that lost its first byte
 _STATUS_TAIL_BYTES = 3
 _ASB_ATTEMPTS = 3  # asked for again while it does not come; some printers have none
+_REFRESH_PROBES = 4  # each so many probes ASB is asked for: a moment without power, and it is forgotten
 _READ_BYTES = 64
 _CONDITION_UNKNOWN, _CONDITION_ANSWERING, _CONDITION_SILENT = range(3)
 _REASON_POWER, _REASON_REPLACED, _REASON_OVERRUN = 1, 2, 3
@@ -44,6 +49,7 @@ class Printer:
         """`port`: the board file's `printer` section. `on_printing()`: a job begins to print."""
         self._port = port
         self._uart = transport.open_uart(port)
+        self._power = PowerLines(port, self._uart)
         self._uplink = uplink
         self._faults = faults
         self._on_printing = on_printing
@@ -51,6 +57,7 @@ class Printer:
         self.asb = None
         self.condition = _CONDITION_UNKNOWN
         self._probes_unanswered = 0
+        self._probes_to_refresh = _REFRESH_PROBES
         self._moved_at = time.ticks_ms()
         self._writing = False
         self._chunks = []  # of the job, taken from the link and not yet written; the link's credit bounds them
@@ -161,12 +168,15 @@ class Printer:
                 # The rest of a job must not come out when the printer does: empty the UART as well.
                 self._writing = False
                 transport.empty_uart(self._uart, self._port)
+                self._power.watch_line()
             task.rest()
 
     async def _feed(self, task):
         writer = transport.open_writer(self._uart, self._port)
         while True:
-            if self._clear_due:  # or it would take the next job for the rest of what it waits for
+            if self._power.lost:  # what comes now would be the rest of a job, for a printer that knows nothing of it
+                await asyncio.sleep_ms(_POWER_MS)
+            elif self._clear_due:  # or it would take the next job for the rest of what it waits for
                 self._clear_due = False
                 await self._write(writer, _CLEAR)
                 await asyncio.sleep_ms(_CLEAR_MS)
@@ -223,6 +233,7 @@ class Printer:
         while True:
             count = await reader.readinto(buffer)
             task.work("status")
+            self._look_at_power()
             if count:
                 self._status.feed(buffer, count)
             task.rest()
@@ -237,7 +248,9 @@ class Printer:
         if self.condition != _CONDITION_ANSWERING:
             self.condition = _CONDITION_ANSWERING
             self._faults.set("printer_power", False)
-            # It has forgotten all settings if it was without power: ask for its status again.
+            # If it was without power it has forgotten all settings, and what came in the middle of a command since may
+            # have begun another one: clear that away, and ask for its status again.
+            self._clear_due = self.phase not in (PHASE_RECEIVING, PHASE_ENDED)
             self._asb_attempts = 0
             self._ask_for_asb()
             self._tell_status()
@@ -264,22 +277,26 @@ class Printer:
         self._on_sign_of_life()
         if reply.startswith(_CLEARED):
             return
+        if reply.startswith(_POWER_NOTICE):
+            self._begin_anew()
+            return
+        if self.phase == PHASE_WRITTEN and len(reply) > 1 and reply.startswith(_PROCESS_ID):
+            self._reply = (self._reply + reply)[-_REPLY_BYTES_MAX:]  # the bridge judges by all of them
         if self.phase == PHASE_WRITTEN and self._is_proof(reply) and self._offline():
             # Offline it can't have printed, and it would have told that it is online: it was switched off and on.
-            self._fall_silent()
-            self._on_sign_of_life()
+            self._begin_anew()
         elif self.phase == PHASE_WRITTEN and self._is_proof(reply):
             self.phase = PHASE_PROVEN
-            self._reply = reply[:_REPLY_BYTES_MAX]
+            self._reply = self._reply or reply
             self._tell_job()
         else:
             self._uplink.send("printer_reply", reply)
 
     def _is_proof(self, reply):
-        """Whether it answers this job's enquiry, and not an earlier one."""
-        if len(self._proof) <= _GS_R_BYTES:
-            return len(reply) == 1 and len(self._proof) > 0
-        return reply[2:-1] == self._proof[-4:]
+        """Whether it answers the last enquiry of this job, and not an earlier one."""
+        if self._proof[-_GS_H_BYTES:].startswith(_GS_H):
+            return reply.startswith(_PROCESS_ID) and reply[2:-1] == self._proof[-4:]
+        return len(reply) == 1 and len(self._proof) > 0
 
     # -- watching ------------------------------------------------------------------------------------------------
 
@@ -287,12 +304,15 @@ class Printer:
         """Task: does the printer still answer? Asked between jobs; during one, silence is read from a stall."""
         while True:
             task.work("probe")
+            self._look_at_power()
             if self._writing:
                 self._judge_stall()
             elif not self._chunks and self.phase not in (PHASE_RECEIVING, PHASE_ENDED):
                 self._probe()
             task.rest()
-            await asyncio.sleep_ms(_PROBE_MS)
+            for _ in range(_PROBE_MS // _POWER_MS):
+                await asyncio.sleep_ms(_POWER_MS)
+                self._look_at_power()
 
     def _probe(self):
         if not self._uart.txdone():  # it is busy, so it can't be asked
@@ -310,6 +330,20 @@ class Printer:
         if self.condition == _CONDITION_ANSWERING:
             self._ask_for_asb()
         self._uart.write(_PROBE)
+        self._probes_to_refresh -= 1
+        if self._probes_to_refresh <= 0:
+            self._probes_to_refresh = _REFRESH_PROBES
+            self._uart.write(_ENABLE_ASB)
+
+    def _look_at_power(self):
+        """Act on what the chip noticed: what it answers from now on says nothing of what was sent before."""
+        if self._power.take_loss() or (self._power.is_off and self.condition != _CONDITION_SILENT):
+            self._fall_silent()
+
+    def _begin_anew(self):
+        """It was without power, and is back already."""
+        self._fall_silent()
+        self._on_sign_of_life()
 
     def _judge_stall(self):
         stalled_ms = time.ticks_diff(time.ticks_ms(), self._moved_at)

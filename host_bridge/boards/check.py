@@ -72,6 +72,8 @@ def uses(board: Board) -> list[Use]:
         port: Printer | Scanner | None = getattr(board, key)
         if port is not None:
             found += _uart_uses(key, port.uart, port.tx, port.rx, getattr(port, "cts", None))
+    if board.printer and board.printer.sense is not None:
+        found.append(Use("printer.sense", board.printer.sense, "in_pulled"))
     if board.scanner and board.scanner.sense is not None:
         found.append(Use("scanner.sense", board.scanner.sense, "in_pulled"))
     if board.scanner and board.scanner.trigger_pin is not None:

@@ -46,6 +46,8 @@ class Printer(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tx: Pin
     rx: Pin
     cts: Pin | None = None  # high: the printer is busy
+    sense: Pin | None = None  # sees the printer's power
+    sense_on_level: Level = 1  # what it reads while the printer is on
     baud_rate: BaudRate
     rx_buffer_bytes: BufferBytes | None = None
     tx_buffer_bytes: BufferBytes | None = None

@@ -178,10 +178,12 @@ class _Planner:
 
     def _printer(self, port: Printer) -> Module:
         wired = self._board.wiring.printer
+        sense = self._printer_sense(port)
         if wired == "ttl":
             wires = [
                 self._wire("printer.tx", port.tx, ("print data", "打印数据"), "RXD", "violet"),
                 self._wire("printer.rx", port.rx, ("printer status", "打印机状态"), "TXD", "grey"),
+                sense,
             ]
             if port.cts is not None:
                 wires.append(self._wire("printer.cts", port.cts, ("busy", "忙信号"), "BUSY", "yellow"))
@@ -189,6 +191,7 @@ class _Planner:
         wires = [
             self._wire("printer.tx", port.tx, ("print data", "打印数据"), "T1 IN", "violet", "3  RXD"),
             self._wire("printer.rx", port.rx, ("printer status", "打印机状态"), "R1 OUT", "grey", "2  TXD"),
+            sense,
         ]
         if port.cts is not None:
             wires.append(self._wire("printer.cts", port.cts, ("busy", "忙信号"), "R2 OUT", "yellow", "20  DTR"))
@@ -198,6 +201,15 @@ class _Planner:
             ("GND", "GND", "7  GND", False),
         ]
         return self._module("printer", (_PRINTER[0] + ", DB-25", _PRINTER[1] + "（DB-25）"), _MAX3232, wires, supplies)
+
+    def _printer_sense(self, port: Printer) -> Wire | None:
+        """The printer's +24 V over a divider; or its DTR, where that is not its busy signal."""
+        if port.sense is None:
+            return None
+        signal = ("printer on", "打印机通电")
+        if port.sense_on_level:
+            return self._wire("printer.sense", port.sense, signal, f"÷ {_DIVISOR}", "white", "DK 4  +24 V")
+        return self._wire("printer.sense", port.sense, signal, "R2 OUT", "white", "20  DTR")
 
     def _scanner(self, port: Scanner) -> Module:
         is_ttl = self._board.wiring.scanner == "ttl"
@@ -307,6 +319,14 @@ class _Planner:
                     f"{adapters} × MAX3232 电平转换模块，3.3 V 供电",
                 )
             )
+        if board.printer and board.printer.sense is not None and board.printer.sense_on_level:
+            upper, lower = _DIVIDER_KOHMS
+            found.append(
+                Text(
+                    f"{upper} kΩ from the printer's +24 V (kick port, pin 4) to the sense pin, {lower} kΩ to ground",
+                    f"打印机钱箱口第 4 脚（+24 V）经 {upper} kΩ 接检测引脚，引脚再经 {lower} kΩ 接地",
+                )
+            )
         if board.drawer and board.drawer.wiring == "gpio" and board.drawer.kick:
             count = len(board.drawer.kick)
             value = _ohms(board.wiring.drawer_pull_down_ohms or 10_000)
@@ -390,6 +410,8 @@ class _Planner:
         return notes
 
 
+_DIVIDER_KOHMS: Final = (22, 3)  # 24 V becomes 2.9 V, enough beside a chip's own pull-down
+_DIVISOR: Final = 8
 _PRINTER = ("Receipt printer", "小票打印机")
 _SCANNER = ("Barcode scanner", "扫码枪")
 _MAX3232 = ("MAX3232", "电平转换")

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from host_bridge.devices.link import DeviceLink
-from host_bridge.devices.proof import NO_PROOF, Proof, ProofFinder, proves
+from host_bridge.devices.proof import NO_PROOF, Proof, ProofFinder, verdict
 from host_bridge.events import EventBus, JobEvent, PrinterEvent
 from host_bridge.interfaces.services import Refused, Submitted
 from host_bridge.journal import IdempotencyMismatch, IllegalTransition, Journal, JournalError, JournalFull
@@ -40,6 +40,7 @@ ConfirmBy = Literal["auto", "process_id", "gs_r", "none"]
 
 class PrinterOptions(msgspec.Struct, frozen=True, kw_only=True):
     confirm: ConfirmBy = "auto"
+    remember: bool = True  # have the printer keep the enquiry in its memory, as a macro
     confirm_timeout_ms: int = CONFIRM_TIMEOUT_MS
     max_job_bytes: int = MAX_JOB_BYTES
     max_queued_jobs: int = MAX_QUEUED_JOBS
@@ -70,7 +71,7 @@ class PrinterService:
         self._journal = journal
         self._events = events
         self._options = options or PrinterOptions()
-        self._proof_finder = ProofFinder(self._options.confirm, link)
+        self._proof_finder = ProofFinder(self._options.confirm, link, remember=self._options.remember)
         self._queue: deque[Job] = deque()  # open jobs, oldest first; the journal has them too
         self._queued_bytes = 0  # of those that arrive as well
         self._arriving = 0  # on their way into the journal
@@ -332,7 +333,8 @@ class PrinterService:
                 # Another bridge has used the hub since: this job may have been on it, and be printed.
                 await self._finish(job, JobState.UNCONFIRMED, "hub_forgot_job")
                 return
-            proof = NO_PROOF if held else await self._find_proof()  # a job that the hub holds has its proof with it
+            # A job that the hub holds has its proof with it.
+            proof = NO_PROOF if held else await self._find_proof(token, data)
             if proof is None or self._gone(job) or self._link.session != session:
                 continue
             if job.state is JobState.QUEUED or job.boot_id != boot_id:
@@ -419,7 +421,9 @@ class PrinterService:
             if job.token != token or job.phase == messages.PHASE_NONE:
                 return JobState.UNCONFIRMED, "hub_forgot_job"
             if job.phase == messages.PHASE_PROVEN and job.reply:
-                return (JobState.PRINTED, None) if proves(token, job.reply) else (JobState.UNCONFIRMED, "wrong_proof")
+                outcome = verdict(token, job.reply)
+                self._proof_finder.judged(outcome)
+                return (JobState.PRINTED, None) if outcome == "printed" else (JobState.UNCONFIRMED, outcome)
             if job.phase == messages.PHASE_ABORTED:
                 return None if self._untouched() else (JobState.UNCONFIRMED, ABORT_REASONS[job.reason])
             # A printer that says why it stands still may take its time; one that says all is well may not.
@@ -476,10 +480,10 @@ class PrinterService:
     def _offline(self) -> bool:
         return self._asb is not None and bool(self._asb[0] & 0x08)
 
-    async def _find_proof(self) -> Proof | None:
+    async def _find_proof(self, token: bytes, data: bytes) -> Proof | None:
         """How this printer proves a job. One that only just got its power is asked again before it is given up."""
         for _ in range(PROOF_ATTEMPTS):
-            proof = await self._proof_finder.find()
+            proof = await self._proof_finder.find(token, data)
             if proof is None or not self._ready():
                 return None
             if proof.wanted or self._options.confirm == "none":

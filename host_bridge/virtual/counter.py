@@ -85,6 +85,7 @@ class Counter:
         self._pins = {
             wiring.SCANNER_SENSE: 1,
             wiring.SAFE_MODE_BUTTON: 1,
+            wiring.PRINTER_SENSE: 1,
             PRINTER_CTS: self._printer_busy(),
         }
         self._drawer_switch(closed=True)
@@ -123,9 +124,12 @@ class Counter:
             kick=self._printer_kick,
             receipt=self._receipt_out,
             speed_mm_per_s=options.printer_speed_mm_per_s,
+            macros=options.printer_macros,
+            process_id=options.printer_process_id,
+            power_notice=options.printer_power_notice,
         )
         self._printer_timer: asyncio.TimerHandle | None = None
-        self._printer_uart.peripheral_room = self.printer.room_bytes
+        self._printer_uart.peripheral_room = self._printer_room
 
     async def start(self) -> None:
         """Power on."""
@@ -426,12 +430,25 @@ class Counter:
 
     def _printer_busy(self) -> int:
         """The level of the CTS line: high is stop."""
-        return int(self.printer.room_bytes() <= 0)
+        return int(self._printer_room() <= 0)
+
+    def _printer_room(self) -> int:
+        """What the printer's lines say that it takes; a dead printer's bare line says yes."""
+        if not self.printer.powered and self._options.printer_wiring == "ttl":
+            return 1 << 16
+        return self.printer.room_bytes()
+
+    def _printer_power(self, on: bool, now_ms: float) -> None:
+        if not on:
+            self._printer_uart.to_chip.clear()
+        self._printer_uart.set_line(low=not on and self._options.printer_wiring == "ttl")
+        self._drive(wiring.PRINTER_SENSE, int(on))
+        self.printer.set_power(on, now_ms)
 
     def _printer_fault(self, fault: str, active: bool) -> None:
         now_ms = self._clock.time() * 1000
         if fault == "printer_power":
-            self.printer.set_power(not active, now_ms)
+            self._printer_power(not active, now_ms)
         elif fault == "paper_end":
             self.printer.set_paper_end(active, now_ms)
         elif fault == "paper_near_end":

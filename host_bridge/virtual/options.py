@@ -19,6 +19,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     link_baud: Annotated[int, msgspec.Meta(ge=0, le=4_000_000)] = 0  # 0: like USB, fast and with flow control
     printer_baud: Baud = wiring.PRINTER_BAUD
     printer_speed_mm_per_s: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 200.0
+    # Between printer and hub. Without power, rs232: the adapter shows an idle line and busy; ttl: all lines are low.
+    printer_wiring: Literal["rs232", "ttl"] = "rs232"
+    printer_macros: bool = True  # it knows GS : and GS ^
+    printer_process_id: bool = True  # it knows GS ( H
+    printer_power_notice: bool = False  # it says when it gets its power (memory switch 1-1)
     scanner_baud: Baud = wiring.SCANNER_BAUD
     scanner_suffix: Annotated[str, msgspec.Meta(max_length=8)] = "\r"
     scanner_aim_prefix: bool = True

@@ -38,13 +38,16 @@ BYTE_MS: Final = 0.001  # the processor's time for a byte that moves no paper
 MAX_RECEIPTS: Final = 200
 MAX_KEPT_BYTES: Final = 64 * 1024 * 1024  # bytes and dots of all receipts kept; the oldest go first
 MAX_RECEIPT_BYTES: Final = 16 * 1024 * 1024  # more without a cut: the paper is torn off there
+MAX_MACRO_BYTES: Final = 2048  # what comes beyond is not kept
 
 _CHUNK_BYTES: Final = 256  # taken from the buffer at a time
 _SHORT_BYTES: Final = 8  # missing from a command that is completed even offline: it may be GS a
 _XON, _XOFF = b"\x11", b"\x13"
+_POWER_NOTICE: Final = b"\x3b\x30\x00"  # memory switch 1-1: said once when power comes
 _IDENTITY: Final = {65: "1.00", 66: "COUNTERHUB", 67: "VIRTUAL-80", 68: "V000001", 69: "CHINA GB18030"}
 _IDENTITY_BITS: Final = {1: 0x20, 2: 0x03, 3: 0x01}  # model; type: two-byte characters, cutter; ROM version
 _CUTS: Final = frozenset(("GS V", "ESC i", "ESC m"))
+_MACROS: Final = frozenset(("GS :", "GS ^"))
 _ENQUIRIES: Final = frozenset(("DLE EOT", "GS a", "GS r", "GS ( H", "GS I"))
 _OBEYED_OFFLINE: Final = frozenset(("GS a", "DLE EOT", "DLE ENQ", "DLE DC4", "NUL"))
 _OBEYED_DESELECTED: Final = frozenset(("ESC =", "DLE EOT", "DLE ENQ", "DLE DC4"))
@@ -83,11 +86,15 @@ class VirtualPrinter:
         speed_mm_per_s: float = SPEED_MM_PER_S,
         kanji: KanjiMode = KanjiMode.AUTO,
         xon_xoff: bool = False,
+        macros: bool = True,
+        process_id: bool = True,
+        power_notice: bool = False,
         recovers_by_enquiry: bool = False,
         wall_clock: Callable[[], str] = _wall_clock,
     ) -> None:
         """``reply``: bytes to the host; ``kick``: connector pin 0/1 and on-time in ms; ``receipt``: n came out.
 
+        ``macros``, ``process_id``: it knows GS : and GS ^, GS ( H; ``power_notice``: it says when it gets its power.
         ``recovers_by_enquiry``: a cleared cutter jam stays an error until DLE ENQ or the cover is opened and closed.
         """
         self.powered = True
@@ -96,6 +103,7 @@ class VirtualPrinter:
         self._reply, self._kick, self._receipt = reply, kick, receipt
         self._row_ms = 1000.0 / (speed_mm_per_s * DOTS_PER_MM)
         self._xon_xoff = xon_xoff
+        self._macros, self._process_id, self._power_notice = macros, process_id, power_notice
         self._recovers_by_enquiry = recovers_by_enquiry
         self._wall_clock = wall_clock
         self._renderer = ReceiptRenderer(kanji=kanji)
@@ -160,6 +168,10 @@ class VirtualPrinter:
         self.powered = on
         self._forget()
         self._free_at = now_ms
+        if on and self._xon_xoff:
+            self._reply(_XON)
+        if on and self._power_notice:
+            self._reply(_POWER_NOTICE)
 
     def set_paper_end(self, active: bool, now_ms: float) -> None:
         self.advance(now_ms)
@@ -246,6 +258,8 @@ class VirtualPrinter:
         self._open: _Kept | None = None  # the receipt just cut, until a proof enquiry closes it
         self._busy = False
         self._asb_mask = 0
+        self._macro: bytes | None = None
+        self._defining: bytearray | None = None  # the macro that is being defined
         self._deselected = False
         self._cutter_error = self._jam
         self._last_asb = answers.to_asb(self.status)
@@ -293,6 +307,11 @@ class VirtualPrinter:
         if self._deselected and command.name not in _OBEYED_DESELECTED:
             self._keep(command)
             return
+        if command.name in _MACROS and self._macros:
+            self._obey_macro(command)
+            return
+        if self._defining is not None:  # it is obeyed all the same
+            self._defining += command.data[: MAX_MACRO_BYTES - len(self._defining)]
         if command.name in _ENQUIRIES:
             self._answer(command)
             return
@@ -312,6 +331,19 @@ class VirtualPrinter:
             self._close_all(pieces, cut=False)
         elif len(self._current) > MAX_RECEIPT_BYTES:
             self._tear()
+
+    def _obey_macro(self, command: Command) -> None:
+        """GS : begins and ends a definition; GS ^ runs what is defined, or puts an end to a definition."""
+        if self._renderer.begun:
+            self._keep(command)
+        defining, self._defining = self._defining, None
+        if command.name == "GS :":
+            self._macro = bytes(defining) or None if defining is not None else None
+            self._defining = bytearray() if defining is None else None
+        elif defining is not None:
+            self._macro = None
+        elif self._macro is not None:
+            self._queue.extendleft(reversed(CommandParser().feed(self._macro) * command.data[2]))
 
     def _keep(self, command: Command) -> None:
         self._current += command.data
@@ -351,7 +383,7 @@ class VirtualPrinter:
 
     def _answer(self, command: Command) -> None:
         name, data = command.name, command.data
-        process_id = name == "GS ( H" and len(data) >= 11 and data[5:7] == b"00"
+        process_id = self._process_id and name == "GS ( H" and len(data) >= 11 and data[5:7] == b"00"
         if name == "GS r" or process_id:
             self._prove()
         elif self._renderer.begun:

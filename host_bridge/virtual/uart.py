@@ -53,6 +53,7 @@ class Uart:
         self._is_link = usb
         self._configuration: UartConfiguration | None = None
         self._in_ring = 0
+        self._line_low = False
         self.to_world = Line(clock, self._leave, sent=self._sent, baud=baud)
         self.to_chip = Line(clock, self._enter, baud=baud)
         if self._usb:
@@ -80,6 +81,18 @@ class Uart:
             self.to_world.room = self._world_room if flow else None
         self.to_world.resume()
         self.to_chip.resume()
+
+        if self._line_low:
+            self._send(wires.UART_BREAK, place.uart, b"")
+
+    def set_line(self, *, low: bool) -> None:
+        """The line to the chip is pulled low, as by a peripheral without power: a break, and nothing comes."""
+        if low == self._line_low:
+            return
+        self._line_low = low
+        self.to_chip.clear()
+        if low and self._configuration is not None:
+            self._send(wires.UART_BREAK, self._place.uart, b"")
 
     def transmit(self, data: bytes) -> None:
         """The program wrote bytes."""

@@ -18,6 +18,7 @@ SCANNER: Final = UartWiring(2, tx=8, rx=9)
 BACKUP: Final = UartWiring(3, tx=11, rx=12)  # the backup path, where there is one
 UARTS: Final = {wiring.uart: wiring for wiring in (LINK, PRINTER, SCANNER, BACKUP)}
 
+PRINTER_SENSE: Final = 7  # high: the printer has power
 SCANNER_SENSE: Final = 10  # high: plugged in
 DRAWER_KICK: Final = {1: 14, 2: 15}  # high: current through the solenoid
 DRAWER_SWITCH: Final = 16  # drawer 1; high: closed

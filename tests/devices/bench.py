@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from host_bridge.escpos.commands import CommandParser
 from host_bridge.events import Event, EventBus
 from host_bridge.journal import Journal
 from hublink import messages
@@ -153,6 +154,9 @@ class HubPrinter:
         self.reason = self.written = 0
         self.reply, self.proof = b"", b""
         self.answers = "process_id"
+        self.macros = True
+        self.forgets = False  # its macro, over a job
+        self._macro = b""
         self.condition, self.asb = 1, ONLINE
         self.print_s = 0.05
         self.frozen = False  # takes messages and does nothing with them
@@ -222,8 +226,7 @@ class HubPrinter:
         elif name == "job_forget" and values[0] == self.job:
             self.phase = messages.PHASE_NONE
         elif name == "printer_query":
-            answer = self._answer(values[0])
-            if answer:
+            for answer in self._answers(values[0]):
                 the_loop().call_later(0.005, self._service.on_printer_reply, answer)
 
     def finish_later(self) -> None:
@@ -234,16 +237,32 @@ class HubPrinter:
             return
         self.paper.append((self.job, self.data))
         self.set(messages.PHASE_WRITTEN)
-        answer = self._answer(self.proof)
-        if answer:
-            self.set(messages.PHASE_PROVEN, reply=answer)
+        if self.forgets:
+            self._macro = b""
+        answers = self._answers(self.proof)
+        if answers:
+            self.set(messages.PHASE_PROVEN, reply=b"".join(answers))
 
-    def _answer(self, question: bytes) -> bytes:
+    def _answers(self, question: bytes) -> list[bytes]:
+        """What the printer says to a few commands."""
+        answers = []
+        defining: bytes | None = None
+        for command in CommandParser().feed(question):
+            if command.name == "GS :" and self.macros:
+                defining, self._macro = (b"", b"") if defining is None else (None, defining)
+            elif command.name == "GS ^" and self.macros:
+                answers += self._answers(self._macro)
+            else:
+                answers += self._answer(command.data)
+                defining = None if defining is None else defining + command.data
+        return answers
+
+    def _answer(self, question: bytes) -> list[bytes]:
         if question.startswith(b"\x1d\x28\x48") and self.answers == "process_id":
-            return b"\x37\x22" + question[-4:] + b"\0"
+            return [b"\x37\x22" + question[-4:] + b"\0"]
         if question.startswith(b"\x1dr") and self.answers in ("gs_r", "process_id"):
-            return b"\x00"
-        return b""
+            return [b"\x00"]
+        return []
 
 
 __all__ = [

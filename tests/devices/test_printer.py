@@ -126,7 +126,7 @@ async def test_an_empty_job_comes_to_an_end(tmp_path: Path) -> None:
 def test_each_way_to_prove(tmp_path: Path, confirm: Any, answers: str, prefix: bytes, end: Any) -> None:
     async def main() -> None:
         async with counter(tmp_path, PrinterOptions(confirm=confirm)) as one:
-            one.hub.answers = answers
+            one.hub.answers, one.hub.macros = answers, False
             job = await one.submit()
             assert await one.end(job) == end
             begin = next(message for message in one.link.sent if message[0] == "job_begin")
@@ -134,6 +134,83 @@ def test_each_way_to_prove(tmp_path: Path, confirm: Any, answers: str, prefix: b
             assert one.printed(job) == 1
 
     run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize(("answers", "enquiry"), [("process_id", b"\x1d^\x01\0\0\x1d(H"), ("gs_r", b"\x1d^\x01\0\0")])
+def test_a_printer_with_macros_is_made_to_remember_the_question(tmp_path: Path, answers: str, enquiry: bytes) -> None:
+    async def main() -> None:
+        async with counter(tmp_path) as one:
+            one.hub.answers = answers
+            job = await one.submit()
+            assert await one.end(job) == ("printed", None)
+            begin = next(message for message in one.link.sent if message[0] == "job_begin")
+            assert begin[3].startswith(enquiry)
+            assert one.hub.paper == [(bytes.fromhex(job), RECEIPT)]
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize(("answers", "reason"), [("process_id", "printer_power"), ("gs_r", "no_proof")])
+def test_a_printer_that_forgot_the_question_has_not_printed_the_job(tmp_path: Path, answers: str, reason: str) -> None:
+    async def main() -> None:
+        async with counter(tmp_path) as one:
+            one.hub.answers, one.hub.forgets = answers, True
+            assert await one.end(await one.submit()) == ("unconfirmed", reason)
+            one.hub.forgets = False
+            assert await one.end(await one.submit()) == ("printed", None)
+
+    run_in_virtual_time(main())
+
+
+@in_virtual_time
+async def test_a_memory_that_the_receipts_undo_is_not_relied_on_for_long(tmp_path: Path) -> None:
+    async with counter(tmp_path) as one:
+        one.hub.forgets = True
+        ends = [await one.end(await one.submit()) for _ in range(5)]
+        assert ends == [("unconfirmed", "printer_power")] * 3 + [("printed", None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("receipt", "remembered"),
+    [
+        (b"\x1b@text", True),
+        (b"text\x1b@", False),  # to try it out ESC @ had to be sent first, and the receipt's own settings would go
+        (b"\x1d:Thank you\x1d:", False),
+        (b"\x1d^\x01\0\0", False),
+        (b"\x1dv0\0\x02\0\x02\0\x1d:\x1d^", True),  # a picture
+        (b"", True),
+    ],
+)
+def test_a_receipt_whose_own_macros_or_settings_would_suffer_is_proven_the_plain_way(
+    tmp_path: Path, receipt: bytes, remembered: bool
+) -> None:
+    async def main() -> None:
+        async with counter(tmp_path) as one:
+            job = await one.submit(receipt)
+            assert await one.end(job) == ("printed", None)
+            begin = next(message for message in one.link.sent if message[0] == "job_begin")
+            assert begin[3].startswith(b"\x1d^") is remembered
+            assert one.hub.paper == [(bytes.fromhex(job), receipt)]
+
+    run_in_virtual_time(main())
+
+
+@in_virtual_time
+async def test_a_printer_that_is_in_the_middle_of_something_is_cleared_before_a_job(tmp_path: Path) -> None:
+    async with counter(tmp_path) as one:
+        await one.end(await one.submit())
+        take = one.hub.take
+        cleared = []
+
+        def stuck(name: str, *values: Any) -> None:
+            if name == "printer_query" and values[0].startswith(b"\x10\x14\x08"):
+                cleared.append(values)
+            elif name != "printer_query" or cleared:
+                take(name, *values)
+
+        one.link.hub = stuck
+        assert await one.end(await one.submit()) == ("printed", None)
+        assert len(cleared) == 1
 
 
 @pytest.mark.parametrize("confirm", ["none", "auto"])
@@ -200,7 +277,8 @@ async def test_a_proof_that_is_known_is_not_asked_for_again_until_the_printer_ch
     async with counter(tmp_path) as one:
         for _ in range(3):
             await one.end(await one.submit())
-        assert one.link.names().count("printer_query") == 1
+        # Once the way to prove and the two of the try with a macro; before each job the macro.
+        assert one.link.names().count("printer_query") == 1 + 2 + 3
 
         one.hub.answers = "gs_r"
         one.hub.status(2, b"\0\0\0\0")

@@ -43,6 +43,7 @@ class Line:
         self.rx_limit = self.tx_limit = 4096
         self.room: Callable[[], int] = lambda: 1 << 30
         self.take: Callable[[bytes], None] = lambda data: None
+        self.on_break: Callable[[], object] = lambda: None
         self._pumping = False
         self._watchers: set[asyncio.Future[None]] = set()
 
@@ -140,6 +141,7 @@ class Board:
         self.random = random.Random(seed)
         self.ticks_offset = 0
         self.levels: dict[int, int] = {}
+        self.interrupts: dict[int, Callable[[int], object]] = {}
         self.edges: dict[int, list[tuple[int, float]]] = {}  # pin → (level, seconds)
         self.lines: dict[int, Line] = {}
         self.rtc = b""
@@ -190,6 +192,8 @@ class Board:
         if self.levels.get(pin) != level:
             self.levels[pin] = level
             self.edges.setdefault(pin, []).append((level, the_loop().time()))
+            if pin in self.interrupts:
+                self.interrupts[pin](level)
 
     def pulses(self, pin: int) -> list[tuple[float, float]]:
         """(begin, end) of each high pulse, in seconds."""
@@ -324,6 +328,7 @@ class Life:
 
 class Pin:
     IN, OUT, PULL_UP, PULL_DOWN = 0, 1, 2, 3
+    IRQ_FALLING, IRQ_RISING = 4, 8
     life: Life
 
     def __init__(self, number: Any, mode: int = IN, pull: int = -1, value: int | None = None) -> None:
@@ -344,6 +349,13 @@ class Pin:
         if self.life.alive:
             board.set_level(self._number, level)
         return None
+
+    def irq(self, handler: Callable[[Any], object], trigger: int) -> None:
+        def edge(level: int) -> None:
+            if self.life.alive and trigger & (self.IRQ_RISING if level else self.IRQ_FALLING):
+                handler(self)
+
+        self.life.board.interrupts[self._number] = edge
 
 
 class Timer:
@@ -397,6 +409,7 @@ class Rtc:
 
 class Uart:
     CTS = 2
+    IRQ_BREAK = 0x200
 
     def __init__(self, life: Life, line: Line, options: dict[str, Any]) -> None:
         self.life, self.line = life, line
@@ -410,6 +423,10 @@ class Uart:
         if self.life.alive:
             self._set(options)
             self.line.clear_tx()
+
+    def irq(self, handler: Callable[[Any], object], trigger: int) -> None:
+        assert trigger == self.IRQ_BREAK
+        self.line.on_break = lambda: handler(self) if self.life.alive else None
 
     def any(self) -> int:
         return len(self.line.rx)

@@ -21,7 +21,7 @@ const READ_BYTES = 65536;
 const TEXT_CHUNK_BYTES = 4096;
 const TICKS_MASK = 2 ** 30 - 1;
 const SLICE_MS = 2; // a program that waits inside the chip looks for interrupts so often
-const EVENT_TIMER = 0, EVENT_READABLE = 1, EVENT_WRITABLE = 2, EVENT_PIN = 3; // as in machine.py
+const EVENT_TIMER = 0, EVENT_READABLE = 1, EVENT_WRITABLE = 2, EVENT_PIN = 3, EVENT_BREAK = 4; // as in machine.py
 
 const cell = new Int32Array(new SharedArrayBuffer(4));
 const pause = (ms) => Atomics.wait(cell, 0, 0, ms);
@@ -130,7 +130,7 @@ class Uart {
     else if (kind === UART_SENT && payload.readUInt32LE(4) === this.setup) {
       this.unsent = Math.max(0, this.unsent - payload.readUInt32LE(0));
       this.tell(EVENT_WRITABLE, this.number);
-    }
+    } else if (kind === UART_BREAK) this.tell(EVENT_BREAK, this.number);
   }
 
   read(count) {

@@ -1,6 +1,7 @@
 """`machine` on MicroPython's WebAssembly build: as far as a counter hub uses it, built on `_chip` of chip.mjs.
 
-Runs on MicroPython, not here. Constants as on the rp2 port, reset causes as on the esp32 port. UART.irq isn't there.
+Runs on MicroPython, not here. Constants as on the rp2 port, reset causes as on the esp32 port. Of UART.irq only
+IRQ_BREAK is there.
 """
 
 import json
@@ -15,7 +16,7 @@ _UARTS = 4
 _RING_BYTES_DEFAULT = 256
 _RING_BYTES_MIN, _RING_BYTES_MAX = 32, 32766
 _RTC_BYTES = 2048
-_EVENT_TIMER, _EVENT_READABLE, _EVENT_WRITABLE, _EVENT_PIN = range(4)  # as in chip.mjs
+_EVENT_TIMER, _EVENT_READABLE, _EVENT_WRITABLE, _EVENT_PIN, _EVENT_BREAK = range(5)  # as in chip.mjs
 _WDT_MS_MAX = 8388
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = range(1, 6)
@@ -123,6 +124,7 @@ class _UartState:
         self.on = False
         self.readable = asyncio.Event()
         self.writable = asyncio.Event()
+        self.on_break = None
         self.settings = {
             "baudrate": 115200,
             "bits": 8,
@@ -177,6 +179,7 @@ _uarts = {}
 class UART:
     CTS, RTS = 1, 2
     INV_TX, INV_RX = 1, 2
+    IRQ_BREAK = 0x200
 
     def __init__(self, id, baudrate=None, bits=None, parity=None, stop=None, **options):
         if not isinstance(id, int) or not 0 <= id < _UARTS:
@@ -240,6 +243,11 @@ class UART:
     def flush(self):
         while not self.txdone():
             _chip.wait_ms(1)
+
+    def irq(self, handler=None, trigger=0, hard=False):
+        if trigger & ~UART.IRQ_BREAK:
+            raise ValueError("trigger 0x%08x unsupported" % trigger)
+        self._state.on_break = None if handler is None or not trigger else lambda: handler(self)
 
     def _wait(self, wanted):
         slept_ms = 0
@@ -360,6 +368,9 @@ def _on_event(kind, number):
         elif kind == _EVENT_WRITABLE:
             if number in _uarts:
                 _uarts[number].writable.set()
+        elif kind == _EVENT_BREAK:
+            if number in _uarts and _uarts[number].on_break:
+                _uarts[number].on_break()
         elif kind == _EVENT_TIMER:
             timer = _timers[number]
             if timer._callback:
