@@ -228,6 +228,13 @@ class Printer(msgspec.Struct, frozen=True, kw_only=True):
     confirm_timeout_ms: Annotated[
         int, Meta(ge=500, le=600_000), _says("How long to wait for that proof after a job's last byte.")
     ] = 30_000
+    remember: Annotated[
+        bool,
+        _says(
+            "Have the printer keep that question in its memory as a macro (`GS :`), so that a moment without power in "
+            "the middle of a job shows. Switch it off only for a till that uses a macro over several receipts."
+        ),
+    ] = True
     max_job_bytes: Annotated[int, Meta(ge=1024, le=16 << 20), _says("The largest job taken.")] = 16 << 20
     max_queued_jobs: Annotated[int, Meta(ge=1, le=100_000), _says("Jobs that may wait; further ones are refused.")] = (
         500
@@ -299,6 +306,14 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
     printer_baud_rate: Annotated[
         int, Meta(ge=1200, le=1_000_000), _says("Speed of the line from the simulated hub to its printer.")
     ] = 115_200
+    printer_power_signs: Annotated[
+        tuple[Literal["sense", "line", "notice", "memory"], ...],
+        _says(
+            'What shows that the simulated printer lost its power: "sense", a pin of the hub; "line", the break of a '
+            'printer wired without level adapter; "notice", what it says when it is on again; "memory", that it knows '
+            "macros, and forgets them."
+        ),
+    ] = ("sense", "memory")
     baud_rate: Annotated[
         int, Meta(ge=0, le=4_000_000), _says("Speed of the simulated link; 0: as fast as it goes, like USB.")
     ] = 0

@@ -193,6 +193,9 @@ class ServedHub:
             link_baud=virtual.baud_rate,
             printer_baud=virtual.printer_baud_rate,
             printer_speed_mm_per_s=virtual.print_speed_mm_per_s,
+            printer_wiring="ttl" if "line" in virtual.printer_power_signs else "rs232",
+            printer_power_notice="notice" in virtual.printer_power_signs,
+            printer_macros="memory" in virtual.printer_power_signs,
         )
         if virtual.emulated_pico:
             self._virtual = await self._start_emulated(Path(virtual.emulated_pico), options)
@@ -208,6 +211,8 @@ class ServedHub:
         board["printer"]["baud_rate"] = options.printer_baud
         if options.backup_path:
             board["backup_link"] = {**board["link"], "uart": BACKUP.uart, "tx": BACKUP.tx, "rx": BACKUP.rx}
+        if "sense" not in self._config.virtual.printer_power_signs:
+            del board["printer"]["sense"]
         if self._config.several:
             options = msgspec.structs.replace(options, unique_id=f"e6600000{zlib.crc32(self.name.encode()):08x}")
             board["hub_name"] = self.name
@@ -370,6 +375,7 @@ def _printer_options(config: Config) -> PrinterOptions:
     return PrinterOptions(
         confirm=printer.confirm,
         confirm_timeout_ms=printer.confirm_timeout_ms,
+        remember=printer.remember,
         max_job_bytes=printer.max_job_bytes,
         max_queued_jobs=printer.max_queued_jobs,
         max_queued_bytes=printer.max_queued_bytes,

@@ -402,7 +402,7 @@ class StatusReader:
             self._asb.append(byte)
         elif byte & 0x93 == 0x12:  # answer to DLE EOT
             self._on_sign_of_life()
-        elif byte in (0x37, 0x5F):  # block: process id response, identity; ends with NUL
+        elif byte in (0x37, 0x3B, 0x5F):  # block: process id response, power notice, identity; ends with NUL
             self._block.append(byte)
         elif byte & 0x90 == 0x00 and len(self._lone) < _STATUS_TAIL_BYTES:  # answer to GS r
             self._lone.append(byte)

@@ -435,8 +435,17 @@ class PrinterService:
             patience_ms = 0 if self._unproven == token.hex() else self._options.confirm_timeout_ms
             left_s = silent_since + patience_ms / 1000 - loop.time()
             if left_s <= 0 or not await self._change(left_s):
-                return JobState.UNCONFIRMED, "no_proof"
+                reason = await self._why_unproven(token, silent_since + CONFIRM_TIMEOUT_MS / 1000)
+                if self._hub_job.phase == messages.PHASE_WRITTEN:  # else it has come to an end after all
+                    return JobState.UNCONFIRMED, reason
         return None
+
+    async def _why_unproven(self, token: bytes, printed_at: float) -> str:
+        """The proof has not come in time. By `printed_at`, of the loop's clock, any printer is through."""
+        if printed_at > asyncio.get_running_loop().time():
+            self._proof_finder.busy_until = printed_at
+            return "no_proof"
+        return "printer_power" if await self._proof_finder.has_forgotten(token) else "no_proof"
 
     async def _finish(self, job: Job, state: JobState, reason: str | None) -> None:
         known = self._hub_job.token.hex() == job.job_id

@@ -106,6 +106,8 @@ class ProofFinder:
         self._remember = remember
         self._found: Proof | None = None
         self._memory = _Memory()
+        self._armed: tuple[Proof, bytes] | None = None  # the job whose enquiry the printer was made to remember last
+        self.busy_until = 0.0  # the loop's time to which it may still print a job that was given up waiting for
         self._forgotten = 0  # jobs in a row over which the printer forgot its macro
         self._replies: list[bytes] = []
         self._enough: Callable[[list[bytes]], bool] | None = None
@@ -140,6 +142,20 @@ class ProofFinder:
                 _FORGOTTEN_LIMIT,
             )
             self._memory = _Memory(kept=False, kept_over_initialize=False)
+
+    async def has_forgotten(self, token: bytes) -> bool:
+        """Whether the printer has lost its memory since it was made to remember this job's enquiry; asked when no
+        answer came to it for so long that it can't be printing any more."""
+        if not self._armed or self._armed[1] != token:
+            return False
+        proof, self._armed = self._armed[0], None
+        if not await self._clear():
+            return False
+        query = _CALL + proof.enquiry(token, _KIND_READY)
+        if not proof.with_id:
+            return len(await self._ask(query, _lone(2))) == 1
+        ids = await self._ids(query)
+        return _process_id(token, _KIND_READY) in ids and _process_id(token, _KIND_JOB) not in ids
 
     async def _try_proofs(self) -> Proof | None:
         if PROCESS_ID.enquiry(_TRY_TOKEN)[-4:] in await self._ids(PROCESS_ID.enquiry(_TRY_TOKEN)):
@@ -189,9 +205,18 @@ class ProofFinder:
         ids = await self._ids(query)
         return ids.count(wanted) if end in ids else -1
 
+    async def _clear(self) -> bool:
+        """Have the printer forget what it is in the middle of, which may swallow all questions."""
+        if not self._link.send("printer_query", _CLEAR):
+            return False
+        await asyncio.sleep(_CLEAR_MS / 1000)
+        return self._link.is_up
+
     async def _arm(self, proof: Proof, token: bytes) -> Proof | None:
         """Make the printer remember this job's enquiry. Of one that does not say so the proof without."""
-        for _ in range(_ARM_ATTEMPTS):
+        clock = asyncio.get_running_loop().time
+        attempts = 0
+        while attempts < _ARM_ATTEMPTS:
             query = proof.macro(token)
             if proof.with_id:
                 armed = _process_id(token, _KIND_READY) in await self._ids(query)
@@ -199,10 +224,12 @@ class ProofFinder:
                 wanted = _lone(self._memory.answers_while_defining + 1)
                 armed = wanted(await self._ask(query, wanted))
             if armed:
+                self._armed = proof, token
                 return msgspec.structs.replace(proof, remembered=True)
-            if not self._link.send("printer_query", _CLEAR):  # it may be waiting for the rest of something
-                return None
-            await asyncio.sleep(_CLEAR_MS / 1000)
+            if clock() >= self.busy_until:
+                attempts += 1
+                if not await self._clear():
+                    return None
         return proof
 
     # -- asking --------------------------------------------------------------------------------------------------

@@ -334,8 +334,6 @@ class VirtualPrinter:
 
     def _obey_macro(self, command: Command) -> None:
         """GS : begins and ends a definition; GS ^ runs what is defined, or puts an end to a definition."""
-        if self._renderer.begun:
-            self._keep(command)
         defining, self._defining = self._defining, None
         if command.name == "GS :":
             self._macro = bytes(defining) or None if defining is not None else None
@@ -343,7 +341,10 @@ class VirtualPrinter:
         elif defining is not None:
             self._macro = None
         elif self._macro is not None:
-            self._queue.extendleft(reversed(CommandParser().feed(self._macro) * command.data[2]))
+            commands = CommandParser().feed(self._macro)
+            if any(each.name not in _ENQUIRIES for each in commands):
+                self._keep(command)  # one that only asks is an enquiry itself
+            self._queue.extendleft(reversed(commands * command.data[2]))
 
     def _keep(self, command: Command) -> None:
         self._current += command.data

@@ -20,7 +20,9 @@ JOB, OTHER = b"job-aaaa", b"job-bbbb"
 ENABLE_ASB = b"\x1d\x61\x0f"
 CLEAR = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
 PROBE = b"\x10\x04\x01"
+SENSE = 7
 GS_R = b"\x1d\x72\x01"
+POWER_NOTICE = b"\x3b\x30\0"
 PROCESS_ID = b"\x1d\x28\x48\x06\x00\x30\x30"
 ONLINE, OFFLINE_COVER, PAPER_END = b"\x10\x00\x00\x00", b"\x38\x00\x00\x00", b"\x18\x00\x0c\x00"
 
@@ -28,7 +30,7 @@ ONLINE, OFFLINE_COVER, PAPER_END = b"\x10\x00\x00\x00", b"\x38\x00\x00\x00", b"\
 class Counter(Bench):
     """A printer on the bench: answers probes, GS a, GS r and GS ( H; prints when `busy` lets it."""
 
-    def __init__(self, *, powered: bool = True) -> None:
+    def __init__(self, *, powered: bool = True, sense: bool = False) -> None:
         super().__init__()
         self.powered, self.busy, self.has_asb, self.proves = powered, False, True, True
         self.asb = ONLINE
@@ -37,6 +39,9 @@ class Counter(Bench):
         self.wire.take = self._take
         self.wire.room = lambda: 0 if self.busy else 1 << 20
         port = {"uart": 1, "tx": 4, "rx": 5, "cts": 6, "baud_rate": 115200}
+        if sense:
+            port["sense"] = SENSE
+            self.board.set_level(SENSE, int(powered))
         self.printer = self.life.module("printer").Printer(port, self.link, self.faults, self.blip)
         self.accounts = self.run(self.printer.write, self.printer.read, self.printer.watch)
 
@@ -548,6 +553,121 @@ async def test_at_rest_and_while_the_printer_is_busy_the_tasks_are_at_rest() -> 
     counter.send(numbered(1920))
     await seconds(3)
     assert [account.step for account in counter.accounts] == [None] * 3
+
+
+# -- a moment without power --------------------------------------------------------------------------------------
+
+
+async def glitch(counter: Counter, sign: str, span_s: float = 0.05) -> None:
+    """The printer is off for a moment: too short for any probe or stall."""
+    counter.powered = False
+    if sign == "line":
+        counter.wire.on_break()
+    elif sign == "sense":
+        counter.board.set_level(SENSE, 0)
+    await seconds(span_s)
+    counter.powered = True
+    if sign == "notice":
+        counter.wire.push(POWER_NOTICE)
+    elif sign == "sense":
+        counter.board.set_level(SENSE, 1)
+
+
+@pytest.mark.parametrize("sign", ["line", "sense", "notice"])
+@pytest.mark.parametrize("written", [False, True])
+def test_a_moment_without_power_gives_the_job_up_and_the_next_one_prints(sign: str, written: bool) -> None:
+    async def main() -> None:
+        counter = Counter(sense=sign == "sense")
+        await counter.ready()
+        counter.proves = False
+        counter.send(numbered(4000), total=4000 if written else 5000)
+        if written:
+            counter.link.say("job_end", JOB)
+            await counter.phase(WRITTEN)
+        await seconds(0.004)
+        counter.wire.sent.clear()
+        await glitch(counter, sign)
+        await until(lambda: counter.printer.phase == ABORTED, 0.2)
+        assert counter.statuses()[-1][:2] == (ABORTED, POWER)
+
+        await until(lambda: counter.printer.asb == ONLINE and not counter.fault_codes, 1.5)
+        assert CLEAR in counter.wire.sent  # what was printed since the moment may have begun a command
+        assert counter.wire.sent.index(CLEAR) < counter.wire.sent.index(ENABLE_ASB)
+        counter.proves = True
+        counter.got.clear()
+        counter.send(b"next", job=OTHER)
+        counter.link.say("job_end", OTHER)
+        await counter.phase(PROVEN)
+        assert counter.got.startswith(b"next")
+
+    run_in_virtual_time(main())
+
+
+@in_virtual_time
+async def test_after_a_moment_without_power_nothing_more_of_the_job_comes_out() -> None:
+    counter = Counter()
+    await counter.ready()
+    counter.busy = True
+    counter.send(numbered(1920), total=5000)
+    await seconds(0.01)
+    counter.wire.on_break()
+    counter.busy = False
+    counter.got.clear()
+    await seconds(0.3)
+    assert len(counter.got.replace(ENABLE_ASB, b"")) <= 256 + 240  # what the UART held, and one message
+
+
+@in_virtual_time
+async def test_a_printer_that_a_pin_shows_to_be_off_is_called_off_at_once_and_found_when_it_is_on() -> None:
+    counter = Counter(powered=False, sense=True)
+    await until(lambda: counter.fault_codes == {"printer_power"}, 0.2)
+    await seconds(5)
+    counter.powered = True
+    counter.board.set_level(SENSE, 1)
+    await until(lambda: counter.printer.asb == ONLINE and not counter.fault_codes, 1)
+
+
+@in_virtual_time
+async def test_a_moment_without_power_between_jobs_costs_no_status() -> None:
+    """It shows in nothing; but the printer has forgotten that it was asked to tell its status."""
+    counter = Counter()
+    await counter.ready()
+    counter.asb = PAPER_END
+    await until(lambda: counter.fault_codes == {"paper_end"}, 2.2)
+
+
+@in_virtual_time
+async def test_all_process_ids_since_the_jobs_end_are_told_up_to_the_one_asked_for_last() -> None:
+    counter = Counter()
+    await counter.ready()
+    counter.send(b"receipt", proof=b"\x1d^\x01\0\0" + PROCESS_ID + b"#b12")
+    counter.wire.push(b"\x37\x22old1\0")
+    counter.link.say("job_end", JOB)
+    counter.proves = False
+    await counter.phase(WRITTEN)
+    counter.wire.push(b"\x37\x22ab12\0")
+    await seconds(0.1)
+    assert counter.printer.phase == WRITTEN
+    counter.wire.push(b"\x37\x22#b12\0")
+    await counter.phase(PROVEN)
+    assert counter.statuses()[-1][-1].endswith(b"\x37\x22ab12\0\x37\x22#b12\0")
+
+
+@in_virtual_time
+async def test_answers_without_end_are_kept_to_the_last_80_bytes() -> None:
+    counter = Counter()
+    counter.proves = False
+    await counter.ready()
+    counter.send(b"receipt", proof=PROCESS_ID + b"ab12")
+    counter.link.say("job_end", JOB)
+    await counter.phase(WRITTEN)
+    for _ in range(100):
+        counter.wire.push(b"\x37\x22zz99\0")
+    await seconds(1)
+    counter.wire.push(b"\x37\x22ab12\0")
+    await counter.phase(PROVEN)
+    assert len(counter.statuses()[-1][-1]) == 80
+    assert counter.statuses()[-1][-1].endswith(b"\x37\x22ab12\0")
 
 
 async def status_reader_class() -> Any:
