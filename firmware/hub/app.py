@@ -9,12 +9,8 @@ from hublink.messages import CONTROL, NO_JOB, PRINTER
 from hublink.profile import PROFILES
 
 from hub import VERSION, board, survival, technician, transport
-from hub.drawer import Drawer
 from hub.faults import Faults
 from hub.indicator import Indicator, NoLight, open_last_resort, open_light
-from hub.kick_pins import KickPins
-from hub.printer import Printer
-from hub.scanner import Scanner
 from hub.supervisor import Supervisor
 from hub.uplink import Uplink
 
@@ -118,17 +114,26 @@ class Hub:
             add("printer_read", self._printer.read)
             add("printer_watch", self._printer.watch)
 
+    # The devices' modules are loaded here, so that a damaged one costs its device alone, and safe mode needs none.
+
     def _make_drawer(self, wiring):
         if wiring["wiring"] == "printer":  # the bridge opens it by way of the print stream
             return None
         if wiring["wiring"] != "gpio":
             raise ValueError("wiring: expected 'gpio' or 'printer', found %r" % wiring["wiring"])
+        from hub.drawer import Drawer
+        from hub.kick_pins import KickPins
+
         return Drawer(KickPins(wiring), self._uplink, self.faults, wiring.get("left_open_ms"))
 
     def _make_scanner(self, port):
+        from hub.scanner import Scanner
+
         return Scanner(port, self._uplink, self.faults, self._indicator.blip)
 
     def _make_printer(self, port):
+        from hub.printer import Printer
+
         return Printer(port, self._uplink, self.faults, self._indicator.blip)
 
     def _open(self, section, make):

@@ -105,6 +105,8 @@ def watchdog_ms():
 
 def explain(name, error):
     """What is wrong with a section that could not be opened: file, key, reason."""
+    if isinstance(error, (ImportError, SyntaxError)):
+        return "firmware: %s: %s" % (name, error)
     found = load().get(name)
     if not isinstance(found, dict):
         return "%s: %s: expected a section, found %r" % (BOARD_FILE, name, found)

@@ -66,7 +66,7 @@ class Printer:
         self._asb_due = False
         self._asb_attempts = 0
         self._wake = asyncio.Event()
-        self._writer_task = None
+        self._writer_task = self._task = None
         self._tell_due = False
         self._begin(NO_JOB, 0, b"")
         self.phase = PHASE_NONE
@@ -160,6 +160,7 @@ class Printer:
 
     async def write(self, task):
         """Task: feed the printer. A job given up on is cancelled inside, with what the UART still holds."""
+        self._task = task
         while True:
             self._writer_task = asyncio.create_task(self._feed(task))
             try:
@@ -207,7 +208,9 @@ class Printer:
     async def _write(self, writer, data):
         self._moved_at = time.ticks_ms()
         self._writing = True
+        self._task.work("write")
         writer.write(data)
+        self._task.rest()
         await writer.drain()
         self._writing = False
 

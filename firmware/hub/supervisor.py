@@ -48,7 +48,7 @@ class Task:
 class Supervisor:
     def __init__(self, watchdog_ms, on_failure):
         """`on_failure(name, traceback)`: a task died of an exception and will be started again."""
-        self.at_work = None
+        self._own = self.at_work = Task(self, "supervisor", None, 0)
         self._tasks = []
         self._on_failure = on_failure
         self._started_at = time.ticks_ms()
@@ -72,6 +72,7 @@ class Supervisor:
         while True:
             now = time.ticks_ms()
             self._loop_seen_at = now
+            self._own.work("check")
             late = [task for task in self._tasks if task.overdue(now)]
             if late:
                 self._condemn("late:%s:%s" % (late[0].name, late[0].step))
@@ -80,6 +81,7 @@ class Supervisor:
             if not self._settled and time.ticks_diff(now, self._started_at) > _SETTLED_MS:
                 self._settled = True
                 survival.has_settled()
+            self._own.rest()
             await asyncio.sleep_ms(_CHECK_MS)
 
     async def _keep(self, task):
@@ -117,7 +119,9 @@ class Supervisor:
         """The witness: runs as an interrupt, also when the loop hangs."""
         if time.ticks_diff(time.ticks_ms(), self._loop_seen_at) > _HANG_MS and not self._condemned:
             task = self.at_work
-            if task is None or task.step is None:
+            if task.step is None and self._own.step is not None:  # the supervisor died, and the tasks went on
+                task = self._own
+            if task.step is None:
                 self._condemn("hang:?:?")
             else:
                 self._condemn("hang:%s:%s" % (task.name, task.step))

@@ -69,7 +69,8 @@ _WORDS = tuple(
         "clear alarm open left_open choose console usb uart tcp drawer_pulse drawer_alarm scanner_trigger "
         "printer_feed printer_power safe_mode prompt witness "
         "MemoryError OSError ImportError ValueError TypeError KeyError IndexError AttributeError RuntimeError "
-        "NameError SyntaxError OverflowError ZeroDivisionError NotImplementedError AssertionError UnicodeError"
+        "NameError SyntaxError OverflowError ZeroDivisionError NotImplementedError AssertionError UnicodeError "
+        "check"
     ).split(" ")
 )
 

@@ -7,6 +7,7 @@ The firmware's modules are loaded anew for each life of the hub, with stand-ins 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import importlib
 import io
@@ -15,7 +16,7 @@ import random
 import sys
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.firmware.virtual_time import the_loop
@@ -166,7 +167,8 @@ class Board:
         self.on_start()
         life.module("board").drive_to_rest()
         life.module("survival").count_boot()
-        life.hub = life.module("app").make_hub()
+        with life.in_place():
+            life.hub = life.module("app").make_hub()
         life.hub.run()
         return life.hub
 
@@ -218,6 +220,7 @@ class Life:
         self.tasks: list[asyncio.Task[Any]] = []
         self.printed: list[str] = []
         self._calls: list[asyncio.TimerHandle] = []
+        self._modules: dict[str, types.ModuleType] = {}
         self._modules = self._load()
         self.module("app").os = types.SimpleNamespace(urandom=board.random.randbytes)
         survival = self.module("survival")
@@ -264,20 +267,28 @@ class Life:
 
     # -- the stand-ins -------------------------------------------------------------------------------------------
 
-    def _load(self) -> dict[str, types.ModuleType]:
-        """Import the firmware with the stand-ins in place, and leave no trace in sys.modules."""
-        ours = {"machine": self._machine(), "time": self._time(), "asyncio": self._asyncio()}
-        aside = {name: module for name, module in sys.modules.items() if name in ours or _is_firmware(name)}
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[dict[str, types.ModuleType]]:
+        """The firmware and the stand-ins as what `import` finds, leaving no trace in sys.modules; yields the latter."""
+        stand_ins, ours = self._stand_ins, self._stand_ins | self._modules
+        aside = {name: module for name, module in sys.modules.items() if name in stand_ins or _is_firmware(name)}
         for name in aside:
             del sys.modules[name]
         sys.modules.update(ours)
         try:
-            importlib.import_module("hub.app")
-            return {name: module for name, module in sys.modules.items() if _is_firmware(name)}
+            yield stand_ins
         finally:
-            for name in [name for name in sys.modules if name in ours or _is_firmware(name)]:
+            for name in [name for name in sys.modules if name in stand_ins or _is_firmware(name)]:
                 del sys.modules[name]
             sys.modules.update(aside)
+
+    def _load(self) -> dict[str, types.ModuleType]:
+        """Import the firmware."""
+        self._stand_ins = {"machine": self._machine(), "time": self._time(), "asyncio": self._asyncio()}
+        with self.in_place():
+            for name in ("app", "drawer", "kick_pins", "printer", "scanner"):
+                importlib.import_module("hub." + name)
+            return {name: module for name, module in sys.modules.items() if _is_firmware(name)}
 
     def _time(self) -> types.ModuleType:
         module = types.ModuleType("time")

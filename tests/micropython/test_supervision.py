@@ -6,12 +6,15 @@ The firmware runs unchanged; a main.py of the test's own makes one task hang or 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from host_bridge.interfaces.services import Refused
 from host_bridge.virtual.counter import Counter
 from host_bridge.virtual.flash import lay_firmware
 from host_bridge.virtual.options import Options
@@ -25,8 +28,8 @@ WATCHDOG_MS = 2500  # the witness needs 2 s to be sure that the program hangs
 NEXT_LIFE_WITHIN_S = 30.0
 
 SABOTAGE = """
-import machine
-from hub import app, supervisor
+import machine, time
+from hub import app, supervisor, timers
 done = machine.reset_cause() != machine.PWRON_RESET
 work = supervisor.Task.work
 def sabotaged(task, step):
@@ -34,19 +37,32 @@ def sabotaged(task, step):
     if task.name == {task!r} and not done:
         {act}
 supervisor.Task.work = sabotaged
-app.main()
+hub = app.make_hub()
+kicks = []
+def kick(_):
+    kicks.append(None)
+    hub._drawer._on_kick(len(kicks), 1, 50, time.ticks_add(time.ticks_ms(), 60000))
+def write(_):
+    hub._printer._clear_due = True
+    hub._printer._wake.set()
+give_work = {{"drawer": kick, "printer_write": write}}.get({task!r})
+if give_work and not done:
+    timers.take().init(mode=machine.Timer.PERIODIC, period=100, callback=give_work)
+hub.run()
 """
 HANG = "while True: machine.idle()"
 DIE = "raise ValueError('sabotage')"
-# Each task that says when it is at work, with the step at which it is caught.
+# Each task of the hub, with the step of its work at which it is caught.
 TASKS = {
     "link_read": "receive",
     "link_write": "send",
     "link_time": "timer",
     "indicator": "light",
+    "drawer": "pulse",
     "drawer_switch": "switch",
     "scanner": "scan",
     "scanner_sense": "sense",
+    "printer_write": "write",
     "printer_read": "status",
     "printer_watch": "probe",
 }
@@ -70,7 +86,8 @@ async def last_words(folder: Path, main: str) -> dict[str, Any]:
         async with asyncio.timeout(NEXT_LIFE_WITHIN_S):
             assert await causes.get() == "PWRON_RESET"
             while causes.empty():  # work for the tasks that only have some when something comes
-                counter.scan("4006381333931", None)
+                with contextlib.suppress(Refused):  # the scanner is held off: nobody takes the scans
+                    counter.scan("4006381333931", None)
                 await till.write(b"\n")
                 await asyncio.sleep(0.1)
             till.received.clear()
@@ -100,6 +117,11 @@ async def of_each_task(folder: Path, act: str) -> dict[str, dict[str, Any]]:
     return dict(zip(TASKS, await asyncio.gather(*lives), strict=True))
 
 
+def test_no_task_is_left_out_here() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in (FIRMWARE / "hub").glob("*.py"))
+    assert set(re.findall(r"(?:supervisor\.|\s)add\(\"(\w+)\"", text)) == set(TASKS)
+
+
 async def test_a_hang_of_any_task_is_ended_by_the_watchdog_and_named(tmp_path: Path) -> None:
     for task, hello in (await of_each_task(tmp_path, HANG)).items():
         what, culprit, step, uptime = hello["crumb"].split(":")
@@ -112,6 +134,53 @@ async def test_a_task_that_keeps_dying_is_started_again_and_then_resets_the_hub(
     for task, hello in (await of_each_task(tmp_path, DIE)).items():
         assert hello["crumb"] == f"reset:failing:{task}"
         assert hello["boots"] == 2
+
+
+OUTSIDE = """
+import machine
+from hub import app, supervisor, timers
+done = machine.reset_cause() != machine.PWRON_RESET
+def hang(*_):
+    while True: machine.idle()
+def die(*_):
+    raise ValueError('sabotage')
+hub = app.make_hub()
+if not done:
+    {act}
+hub.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("act", "crumb"),
+    [
+        ("supervisor.Task.overdue = hang", "hang:supervisor:check"),
+        ("supervisor.Task.overdue = die", "hang:supervisor:check"),
+        ("hub._supervisor._on_failure = die; hub._scanner._look = die", "reset:failing:scanner_sense"),
+        # Within an interrupt no other comes, so nobody can leave a crumb.
+        ("timers.take().init(mode=machine.Timer.ONE_SHOT, period=500, callback=hang)", ""),
+    ],
+    ids=["the supervisor hangs", "the supervisor dies", "telling of a failure fails", "an interrupt hangs"],
+)
+async def test_what_watches_the_tasks_is_watched_too(tmp_path: Path, act: str, crumb: str) -> None:
+    hello = await last_words(tmp_path / "hub", OUTSIDE.format(act=act))
+    assert hello["crumb"].startswith(crumb) and bool(hello["crumb"]) == bool(crumb)
+    assert hello["boots"] == 2
+
+
+async def test_a_program_that_can_not_start_says_why_and_tries_again(tmp_path: Path) -> None:
+    """The real main.py: a crash before the link is open is told by the next life."""
+    broken = (FIRMWARE / "main.py").read_text(encoding="utf-8").replace("app.main()", START_ONCE_BROKEN)
+    hello = await last_words(tmp_path / "hub", broken)
+    assert (hello["crumb"], hello["boots"]) == ("crash:main:KeyError", 2)
+
+
+START_ONCE_BROKEN = """
+        import machine
+        if machine.reset_cause() == machine.PWRON_RESET:
+            raise KeyError("broken")
+        app.main()
+"""
 
 
 async def test_a_loop_that_calls_nothing_is_ended_by_the_watchdog_outside(tmp_path: Path) -> None:
