@@ -15,6 +15,7 @@ from host_bridge.boards.schema import Board
 from host_bridge.flash import recognise
 from host_bridge.flash.errors import FlashError
 from host_bridge.flash.greeting import GREETING_TIMEOUT_S, wait_for_greeting
+from host_bridge.flash.handover import ask_for_prompt
 from host_bridge.flash.install import Plan, Progress, install
 from host_bridge.flash.payload import BOARD_FILE, LaidFile, board_json
 from host_bridge.flash.prompt import Identity, Prompt, open_prompt
@@ -22,6 +23,7 @@ from host_bridge.hub import ports
 from host_bridge.state import Text
 
 REPLUG_WAIT_S: Final = 120.0
+RESTART_WAIT_S: Final = 8.0  # a hub that was asked restarts in a second; the system's port takes some more
 POLL_S: Final = 0.1
 NAME_BYTES_MAX: Final = 40  # as HELLO carries it
 
@@ -47,12 +49,14 @@ class Flasher:
         *,
         opener: Callable[..., Prompt | None] = open_prompt,
         greeting: Callable[[str, float], dict[str, Any]] = wait_for_greeting,
+        ask: Callable[[str], bool] = ask_for_prompt,
         find: Callable[[str], list[str]] = ports.resolve,
         replug_wait_s: float = REPLUG_WAIT_S,
     ) -> None:
         self._tell = tell
         self._open = opener
         self._greeting = greeting
+        self._ask = ask
         self._find = find
         self._replug_wait_s = replug_wait_s
         self.port = ""
@@ -72,12 +76,16 @@ class Flasher:
         return Flashed(identity, board_name, plan, self._greeting(self.port, GREETING_TIMEOUT_S))
 
     def prompt(self, port: str) -> Prompt:
-        """The prompt of the board, with the technician's help where the hub's program holds the console."""
+        """The prompt of the board: as it stands, by asking the hub, by its reset line, or by the technician's hand."""
         found = self.choose(port)
-        for pulse in (False, True):
-            prompt = self._open(found, pulse=pulse)
-            if prompt is not None:
-                return prompt
+        prompt = self._open(found, pulse=False)
+        if prompt is None and self._ask(found):
+            self._tell(Text("The hub restarts for it.", "集线盒正在为此重新启动。"))
+            prompt = self._wait_for_prompt(port, RESTART_WAIT_S)
+        if prompt is None:
+            prompt = self._again(lambda: self._open(self.choose(port), pulse=True))
+        if prompt is not None:
+            return prompt
         self._tell(
             Text(
                 "The hub is running. Hold its safe-mode button, pull its USB plug, put it back in, count to three, "
@@ -85,12 +93,9 @@ class Flasher:
                 "集线盒正在运行。请按住安全模式按钮，拔下 USB 插头再插回，数到三后松开。",
             )
         )
-        until = time.monotonic() + self._replug_wait_s
-        while time.monotonic() < until:
-            time.sleep(POLL_S)
-            prompt = self._try_again(port)
-            if prompt is not None:
-                return prompt
+        prompt = self._wait_for_prompt(port, self._replug_wait_s)
+        if prompt is not None:
+            return prompt
         raise FlashError(
             Text(f"{found}: no MicroPython prompt", f"{found}：没有出现 MicroPython 提示符"),
             Text(
@@ -100,10 +105,20 @@ class Flasher:
             ),
         )
 
-    def _try_again(self, port: str) -> Prompt | None:
-        """While the plug is out there is no port: no error now."""
+    def _wait_for_prompt(self, port: str, span_s: float) -> Prompt | None:
+        """The prompt of a board that starts, within so long."""
+        until = time.monotonic() + span_s
+        while time.monotonic() < until:
+            time.sleep(POLL_S)
+            prompt = self._again(lambda: self._open(self.choose(port), pulse=False))
+            if prompt is not None:
+                return prompt
+        return None
+
+    def _again(self, attempt: Callable[[], Prompt | None]) -> Prompt | None:
+        """While the board starts, or the plug is out, there is no port: no error then."""
         try:
-            return self._open(self.choose(port), pulse=False)
+            return attempt()
         except FlashError:
             return None
 

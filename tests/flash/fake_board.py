@@ -11,6 +11,7 @@ import builtins
 import errno
 import hashlib
 import io
+import json
 import os
 import threading
 import time
@@ -20,15 +21,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hublink.frame import HELLO, FrameWriter
-from hublink.hello import pack_hello
+from hublink.link import HUB, Link
+from hublink.profile import PROFILES
 
-GREETING_S = 0.05
 PROMPT = b">>> "
 
 
 class PowerCut(BaseException):
     """The plug was pulled: nothing after this happens."""
+
+
+def _evaluated(line: str) -> str:
+    try:
+        return repr(eval(line, {}))
+    except Exception as error:  # the last of the link's bytes, on a hub that has just left it
+        return repr(error)
 
 
 class FakeBoard:
@@ -45,7 +52,10 @@ class FakeBoard:
         self.full_after_bytes: int | None = None
         self.boots = 0
         self.running = False
+        self.obeys = True  # its firmware knows how to give the prompt when it is asked
+        self._link: Any = None
         self._raw = False
+        self._line = ""  # typed at the prompt
         self._globals: dict[str, Any] = {}
         self._stop = threading.Event()
         self._master, self._slave = os.openpty()
@@ -88,23 +98,21 @@ class FakeBoard:
         self._raw = False
         self._globals = {}
         self.running = (self.root / "main.py").exists() and not button
+        self._link = None
         if not self.running:
             self._say(b'\r\nMicroPython v1.28.0; Type "help()" for more information.\r\n' + PROMPT)
 
     def _live(self) -> None:
         os.set_blocking(self._master, False)
         buffer = bytearray()
-        greeted = 0.0
         while not self._stop.is_set():
             try:
                 buffer += os.read(self._master, 4096)
             except (BlockingIOError, OSError):
                 time.sleep(0.002)
-            if self.running:
-                buffer.clear()  # the link has the console: Ctrl-C is a byte like any other
-                if time.monotonic() - greeted > GREETING_S:
-                    greeted = time.monotonic()
-                    self._say(self._greeting())
+            if self.running:  # the link has the console: Ctrl-C is a byte like any other
+                self._talk(bytes(buffer))
+                buffer.clear()
                 continue
             try:
                 self._type(buffer)
@@ -113,17 +121,29 @@ class FakeBoard:
                 self.cut_after = None
                 self._boot()
 
-    def _greeting(self) -> bytes:
-        import json
+    def _talk(self, data: bytes) -> None:
+        """The hub's program: its link, and the one message that counts here."""
+        now = int(time.monotonic() * 1000) & 0x3FFFFFFF
+        if self._link is None:
+            new: Any = Link
+            self._link = new(HUB, PROFILES["usb"], hello=self._hello, trace_frames=0)
+            self._link.start(now)
+        self._link.receive(data, now)
+        self._link.handle_timer(now)
+        while (event := self._link.next_event()) is not None:
+            if event[:2] == ("message", "prompt") and self.obeys:
+                self._boot(button=True)
+                return
+        while frame := self._link.data_to_send(now):
+            self._say(bytes(frame))
 
+    def _hello(self) -> dict[str, Any]:
         board = json.loads((self.root / "board.json").read_bytes())
-        hello = {
-            "nonce": 1, "dictionary": 2, "hub_id": b"hub-0001", "boot_id": b"boot-001", "boots": self.boots,
-            "reset_cause": 1, "flags": 0, "credit": bytes(6), "job": bytes(8), "job_phase": 0, "job_received_bytes": 0,
-            "scan_oldest": 0, "scan_next": 0, "name": board.get("hub_name", board["name"]), "board": board["name"],
-            "firmware": "0.1.0", "crumb": "",
+        return {
+            "hub_id": b"hub-0001", "boot_id": b"boot-001", "boots": self.boots, "reset_cause": 1, "flags": 0,
+            "job": bytes(8), "job_phase": 0, "job_received_bytes": 0, "scan_oldest": 0, "scan_next": 0,
+            "name": board.get("hub_name", board["name"]), "board": board["name"], "firmware": "0.1.0", "crumb": "",
         }  # fmt: skip
-        return bytes(FrameWriter(True).frame(HELLO, 0, 0, 0, 0, pack_hello(hello)))
 
     def _say(self, data: bytes) -> None:
         while data:
@@ -146,6 +166,12 @@ class FakeBoard:
                 elif key == 1:
                     self._raw = True
                     self._say(b"raw REPL; CTRL-B to exit\r\n>")
+                elif key == 0x0D:
+                    line, self._line = self._line, ""
+                    self._say(b"\r\n" + (_evaluated(line) + "\r\n" if line else "").encode() + PROMPT)
+                else:
+                    self._line += chr(key)
+                    self._say(bytes([key]))
                 continue
             if buffer.startswith(b"\x05A\x01"):
                 del buffer[:3]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +23,8 @@ if sys.platform == "win32":
     pytest.skip("a pseudo-terminal is needed", allow_module_level=True)
 
 from tests.flash.fake_board import FakeBoard
+
+DEADLINE_S = 30.0
 
 
 @pytest.fixture(autouse=True)
@@ -121,3 +127,33 @@ def test_erase_asks_first(board: FakeBoard) -> None:
     assert counterhub("erase", "--port", board.port, answer="y\n").exit_code == 0
     assert board.files() == {}
     assert counterhub("erase", "--port", board.port, "--yes").exit_code == 0
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["at its prompt", "a running hub"])
+def test_repl_gives_the_prompt_in_the_terminal_and_ctrl_bracket_leaves_it(board: FakeBoard, running: bool) -> None:
+    if running:
+        (board.root / "main.py").write_text("x")
+        (board.root / "board.json").write_text(json.dumps(files.board_file(files.read("pico").text)))
+        board.replug()
+    terminal, theirs = os.openpty()
+    command = [sys.executable, "-m", "host_bridge", "repl", "--port", board.port]
+    program = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    try:
+        read_until(terminal, b"Ctrl-]")
+        os.write(terminal, b"\r6*7\r")
+        read_until(terminal, b"42")
+        os.write(terminal, b"\x1d")
+        assert program.wait(DEADLINE_S) == 0
+    finally:
+        program.kill()
+        program.wait()
+        os.close(terminal)
+
+
+def read_until(terminal: int, wanted: bytes) -> None:
+    seen, end = b"", time.monotonic() + DEADLINE_S
+    while wanted not in seen:
+        assert time.monotonic() < end, seen
+        if select.select([terminal], [], [], 0.1)[0]:
+            seen += os.read(terminal, 4096)

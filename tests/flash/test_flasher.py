@@ -11,6 +11,7 @@ import pytest
 
 from host_bridge.boards import files
 from host_bridge.boards.files import BoardFile
+from host_bridge.flash import flasher as flasher_module
 from host_bridge.flash import greeting, prompt, workbench
 from host_bridge.flash.errors import FlashError
 from host_bridge.flash.flasher import Flashed, Flasher
@@ -79,14 +80,19 @@ def test_an_empty_pico_becomes_a_hub_that_greets_by_its_name(board: FakeBoard) -
     assert laid == {file.path: file.data for file in FIRMWARE}
 
 
-def test_a_running_hub_is_taken_over_and_only_the_change_is_laid(board: FakeBoard) -> None:
+@pytest.mark.parametrize("obeys", [True, False], ids=["hands-free", "an old one by its button"])
+def test_a_running_hub_is_taken_over_and_only_the_change_is_laid(
+    board: FakeBoard, obeys: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flasher_module, "RESTART_WAIT_S", 0.5)
+    board.obeys = obeys
     technician = Technician(board)
     technician.flash(name="counter-3")
     changed = [LaidFile("hub/app.mpy", b"newer") if file.path == "hub/app.mpy" else file for file in FIRMWARE]
     done = technician.flash(changed)
     assert [file.path for file in done.plan.write] == ["hub/app.mpy", "main.py"]
     assert done.hello["name"] == "counter-3", "a hub keeps its name"
-    assert "safe-mode button" in technician.said()
+    assert ("safe-mode button" in technician.said()) == (not obeys)
     again = technician.flash(changed)
     assert again.plan.is_empty
 
@@ -161,7 +167,9 @@ def test_a_full_file_system_is_said_and_main_is_not_there(board: FakeBoard) -> N
     assert "main.py" not in board.files()
 
 
-def test_a_board_without_a_prompt_is_given_up_with_advice(board: FakeBoard) -> None:
+def test_a_board_without_a_prompt_is_given_up_with_advice(board: FakeBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flasher_module, "RESTART_WAIT_S", 0.5)
+    board.obeys = False
     (board.root / "main.py").write_text("x")
     (board.root / "board.json").write_text('{"name": "pico", "link": {}}')
     board.replug()
