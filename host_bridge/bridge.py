@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from host_bridge import log as bridge_log
+from host_bridge.arenas import give_back, share_arena
 from host_bridge.config import Config
 from host_bridge.hub.choice import Claims
 from host_bridge.hub.plugged import plugged_ports
@@ -25,6 +26,7 @@ __all__ = ["Addresses", "Bridge", "ServiceDied", "serve"]
 log = logging.getLogger(__name__)
 
 STOP_DEADLINE_S = 10.0
+STARTS_AT_ONCE = 4  # each reads its journal through: all at once would need the memory for all at once
 
 
 class Addresses(msgspec.Struct, frozen=True):
@@ -58,7 +60,8 @@ class Bridge:
         try:
             self._stops.push_async_callback(self._stop_hubs)
             if self._config.several:
-                await asyncio.gather(*(hub.try_start() for hub in self.hubs.values()))
+                places = asyncio.Semaphore(STARTS_AT_ONCE)
+                await asyncio.gather(*(_in_turn(hub, places) for hub in self.hubs.values()))
             else:
                 await self._only.start()
             http = await self._start_http()
@@ -112,8 +115,14 @@ class Bridge:
         return http
 
 
+async def _in_turn(hub: ServedHub, places: asyncio.Semaphore) -> None:
+    async with places:
+        await hub.try_start()
+
+
 async def serve(config: Config, *, on_ready: Callable[[Addresses], None] | None = None) -> None:
     """Run the bridge until SIGTERM, SIGINT, or the end of a part of it (ServiceDied)."""
+    share_arena()
     file = None
     if config.log.file:
         file = bridge_log.LogFile(
@@ -125,6 +134,7 @@ async def serve(config: Config, *, on_ready: Callable[[Addresses], None] | None 
         stopping = _stop_event()
         addresses = await bridge.start()
         _spare_collector()
+        give_back()
         if on_ready:
             on_ready(addresses)
         try:

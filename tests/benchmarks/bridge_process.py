@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STOP_DEADLINE_S = 15.0
 ANSWER_DEADLINE_S = 30.0
 READ_BYTES = 1 << 16
-_READY = re.compile(r"dashboard http://([\d.]+):(\d+), receipt printer ([\d.]+):(\d+)")
+_READY = re.compile(r"dashboard http://([\d.]+):(\d+), receipt printer (?:[a-z]\S* )?([\d.]+):(\d+)")
 
 
 class Costs(NamedTuple):
@@ -38,7 +38,9 @@ class Costs(NamedTuple):
 class BridgeProcess:
     """`python -m host_bridge run` on free ports."""
 
-    def __init__(self, directory: Path, config: str, *, state_dir: Path) -> None:
+    def __init__(self, directory: Path, config: str, *, state_dir: Path, several: bool = False) -> None:
+        """`several`: the configuration has [hubs.NAME] tables, each with its own raw port."""
+        self._several = several
         self.directory = directory
         self._state_dir = state_dir
         self._config = config
@@ -51,7 +53,8 @@ class BridgeProcess:
         self.directory.mkdir(parents=True, exist_ok=True)
         file = self.directory / "bench.toml"
         file.write_text(self._config, encoding="utf-8")
-        command = [sys.executable, "-m", "host_bridge", "run", "--http", "127.0.0.1:0", "--raw", "127.0.0.1:0"]
+        command = [sys.executable, "-m", "host_bridge", "run", "--http", "127.0.0.1:0"]
+        command += [] if self._several else ["--raw", "127.0.0.1:0"]
         command += ["--state-dir", str(self._state_dir), "--config", str(file)]
         paths = os.pathsep.join((str(ROOT), str(ROOT / "firmware")))
         environment = {**os.environ, "PYTHONPATH": paths, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "LANGUAGE": "en"}

@@ -29,8 +29,9 @@ ANSWERING, CLOSED, READY_LIGHT = 1, 1, 1
 class ScriptedHub:
     """Open it and a bridge finds it at `path`. Counts what arrives; `on_data` hears of each piece of a job."""
 
-    def __init__(self, path: Path, *, baud: int = 0) -> None:
+    def __init__(self, path: Path, *, baud: int = 0, hub_id: bytes = b"scripted") -> None:
         self.path = path
+        self._hub_id = hub_id
         self.job_bytes = 0
         self.jobs = 0
         self.job_started_at = 0.0
@@ -166,7 +167,7 @@ class ScriptedHub:
 
     def _hello(self) -> dict[str, Any]:
         return {
-            "hub_id": b"scripted",
+            "hub_id": self._hub_id,
             "boot_id": self._boots.to_bytes(8, "big"),
             "boots": self._boots,
             "reset_cause": 1,

@@ -15,7 +15,7 @@ from tests.benchmarks.figures import Figure, percentile
 from tests.benchmarks.plot import Line, write_plot
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK = ["frames", "idle", "scan", "print", "journal"]  # the others take seconds by their nature
+QUICK = ["frames", "idle", "scan", "print", "hubs", "journal"]  # the others take seconds by their nature
 DEADLINE_S = 120
 
 
