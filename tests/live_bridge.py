@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
+import msgspec
+
+from host_bridge.virtual.control import Channel
+from host_bridge.virtual.server import Control
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_DEADLINE_S = 30.0
@@ -170,6 +174,17 @@ class Till:
         if self._hub is None:
             return self._bridge.http_url + path
         return f"{self._bridge.http_url}/api/v1/hubs/{self._hub}{path.removeprefix('/api/v1')}"
+
+
+async def ask_counter(bridge: LiveBridge, command: str, **arguments: Any) -> Any:
+    """Ask the virtual counter's process for what no till can see or do."""
+    channel = Channel(lambda event: None)
+    file = bridge.state_dir / "virtual-hub" / "control.json"
+    try:
+        await channel.attach(msgspec.json.decode(file.read_bytes(), type=Control))
+        return await channel.ask(command, **arguments)
+    finally:
+        await channel.close()
 
 
 def end_virtual_hub(state_dir: Path) -> None:

@@ -113,7 +113,8 @@ class Drawer:
         self._alarms.acknowledge()
         for attempt in range(2):
             before = self.state()
-            if before == _OPEN and (self._kicker.drawers == 1 or self._open_drawer == drawer):
+            if before == _OPEN and (attempt or self._kicker.drawers == 1 or self._open_drawer == drawer):
+                self._open_drawer = drawer
                 return _OPENED
             if not await self._pulse(task, request):
                 return _STUCK if attempt else _EXPIRED

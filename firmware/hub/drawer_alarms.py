@@ -63,12 +63,13 @@ class DrawerAlarms:
         self._faults.set("drawer_switch", self.flutters)
 
     def _judge_opening(self, is_open):
-        opened = self._was_open is False and is_open
-        # A stuck drawer that opens was opened with the key, as its remedy says.
-        if opened and self._since_pulse_ms >= _OURS_MS and not self._faults.is_active("drawer_stuck"):
-            self._forced = True
-            self._forced_ms = 0
-            self._faults.set("drawer_forced_open", True)
+        if self._was_open is False and is_open:
+            # A stuck drawer that opens was opened with the key, as its remedy says.
+            if self._since_pulse_ms >= _OURS_MS and not self._faults.is_active("drawer_stuck"):
+                self._forced = True
+                self._forced_ms = 0
+                self._faults.set("drawer_forced_open", True)
+            self._since_pulse_ms = _OURS_MS  # a pulse opens it once
         self._was_open = is_open
 
     def _judge_left_open(self, is_open):

@@ -227,6 +227,8 @@ class Scanner:
         room = SCAN_BYTES_MAX - len(self._pending)
         if len(data) > room:
             self._too_long = True
+        if self._too_long or (data and not self._trigger.answer and _is_rubbish(data)):
+            self._faults.set("scanner_garbled", True)  # at once: what never pauses has no end
         self._pending.extend(data[:room])
 
     def _end_in_silence(self):

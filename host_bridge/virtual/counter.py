@@ -156,6 +156,10 @@ class Counter:
             raise Refused("scanner_unplugged", "the hub has no power, and so the scanner has none")
         self.scanner.scan(data, symbology)
 
+    def scanner_bytes(self, data: bytes) -> None:
+        """Whatever a scanner may send, barcode or not."""
+        self.uarts[wiring.SCANNER.uart].to_chip.push(data)
+
     def faults(self) -> dict[str, bool]:
         return dict(self._faults)
 

@@ -194,6 +194,7 @@ class Server:
         assert counter is not None
         commands: dict[str, Callable[..., Any]] = {
             "scan": counter.scan,
+            "scanner_bytes": lambda data: counter.scanner_bytes(bytes.fromhex(data)),
             "set_fault": counter.set_fault,
             "faults": counter.faults,
             "close_drawer": counter.close_drawer,

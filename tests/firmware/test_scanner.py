@@ -92,6 +92,21 @@ async def test_a_stalled_line_does_not_cut_a_scan_of_a_scanner_that_sends_a_suff
     assert counter.data() == [b"4006381333931", b"5901234123457"]
 
 
+@pytest.mark.parametrize("rubbish", [b"\xff\x00\x91", b"x" * 100])
+def test_a_line_that_never_pauses_is_named_while_it_goes_on(rubbish: bytes) -> None:
+    async def main() -> None:
+        counter = Counter()
+        for _ in range(8000 // len(rubbish)):
+            await counter.reads(rubbish, 0.02)
+        assert counter.fault_codes == {"scanner_garbled"}
+        await seconds(1)
+        await counter.reads(b"4006381333931\r")
+        assert counter.data()[-1] == b"4006381333931"
+        assert counter.fault_codes == set()
+
+    run_in_virtual_time(main())
+
+
 @in_virtual_time
 async def test_half_a_scan_of_a_scanner_that_sends_a_suffix_is_no_article_but_a_fault() -> None:
     """Its plug was pulled half-way; what is there could be another article's number."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any
 
 import aiohttp
 import msgspec
 
-from host_bridge.virtual.control import Channel
-from host_bridge.virtual.server import Control
 from hublink.faults import BY_NUMBER, NUMBER_OF
-from tests.live_bridge import LiveBridge, Till, next_event
+from tests.live_bridge import LiveBridge, Till, ask_counter, next_event
+from tests.promises.test_bad_scanner import sends_rubbish_and_then_a_scan
 
 EAN = "4006381333931"
 RECEIPT_BYTES = 40_000
@@ -88,13 +88,33 @@ async def test_the_drawer_opens_by_one_short_pulse(till: Till, module_bridge: Li
 
 async def drawer(bridge: LiveBridge) -> dict[str, Any]:
     """What the drawer itself went through; asked of the counter's process, as no till can see it."""
-    channel = Channel(lambda event: None)
-    control = msgspec.json.decode((bridge.state_dir / "virtual-hub" / "control.json").read_bytes(), type=Control)
-    await channel.attach(control)
-    try:
-        return msgspec.convert(await channel.ask("drawer_state", drawer=1), dict[str, Any])
-    finally:
-        await channel.close()
+    return msgspec.convert(await ask_counter(bridge, "drawer_state", drawer=1), dict[str, Any])
+
+
+async def test_a_drawer_opened_with_the_key_and_a_switch_that_flutters_are_named(till: Till) -> None:
+    for fault, code in (("drawer_forced", "drawer_forced_open"), ("drawer_switch", "drawer_switch")):
+        await till.fault(fault, True)
+        await till.until(partial(names, code))
+        await till.fault(fault, False)
+        status, kick = await till.post("/api/v1/drawer/open", json={})
+        assert (status, kick["state"]) in ((200, "opened"), (200, "unverified"))
+        await till.until(lambda state: not state["faults"])
+        await till.post("/virtual/drawer/close")
+        await till.until(lambda state: state["devices"]["drawer"]["status"] == "closed")
+
+
+def names(code: str, state: Any) -> bool:
+    return [fault["code"] for fault in state["faults"]] == [code]
+
+
+async def test_the_scanner_goes_off_and_on_and_what_it_sends_wrong_is_named(
+    till: Till, module_bridge: LiveBridge
+) -> None:
+    status, scanner = await till.post("/api/v1/scanner", json={"enabled": False})
+    assert (status, scanner["status"]) == (200, "off")
+    status, scanner = await till.post("/api/v1/scanner", json={"enabled": True})
+    assert (status, scanner["status"]) == (200, "ready")
+    await sends_rubbish_and_then_a_scan(module_bridge, till)
 
 
 async def test_paper_end_holds_the_receipt_and_the_light_counts_it(till: Till) -> None:
