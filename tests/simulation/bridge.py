@@ -71,7 +71,6 @@ class SimulatedBridge:
             return
         self._life += 1
         self.running = True
-        self._timer_at = 0.0
         self._up = self._told = False
         self._boot_id = b""
         self._session = 0  # counts sessions, as devices.link.DeviceLink does
@@ -85,6 +84,10 @@ class SimulatedBridge:
         self._assembling = bytearray()
         self._keeping = False
         self._world.say("bridge", "starts")
+        self._begin_connecting()
+
+    def _begin_connecting(self) -> None:
+        self._timer_at = 0.0
         self._connect(self._life)
 
     def kill(self) -> None:
@@ -116,18 +119,25 @@ class SimulatedBridge:
         if not self.port_there:
             self._world.after(100, self._connect, life)
             return
-        self._sessions = self._sessions % 0xFFFF + 7
-        self.link = Link(BRIDGE, self._profile, session=(self._sessions - 1) % 0xFFFF + 1, trace_frames=0)
         self._timer_at = 0.0
-        self.link.start(self._clock())
+        self.link = self._new_link()
+
+    def _new_link(self) -> Link:
+        self._sessions = self._sessions % 0xFFFF + 7
+        link = Link(BRIDGE, self._profile, session=(self._sessions - 1) % 0xFFFF + 1, trace_frames=0)
+        link.start(self._clock())
+        return link
 
     def _lose_link(self, reason: str) -> None:
-        self._world.say("bridge", f"link down: {reason}")
         self.link = None
+        self._forget_session(reason)
+        self._world.after(self._world.random.uniform(*RETRY_MS), self._connect, self._life)
+
+    def _forget_session(self, reason: str) -> None:
+        self._world.say("bridge", f"link down: {reason}")
         self._up = self._told = False
         self._parts.clear()
         self._assembling.clear()
-        self._world.after(self._world.random.uniform(*RETRY_MS), self._connect, self._life)
 
     @property
     def is_up(self) -> bool:

@@ -56,7 +56,7 @@ class SimulatedHub:
         self.boot_id = b"boot%04d" % self._life
         self._clock_offset = self._world.random.choice((0, 5000, TICKS_MASK - 3000, 0x20000000 - 2000))
         self._clock_offset -= int(self._world.now)
-        self.link = Link(HUB, self._profile, hello=self._hello, held=(PRINTER,), trace_frames=0)
+        self._make_link()
         self.ring: list[tuple[int, bytes]] = []
         self._next_scan = 1
         self._sent = self._part_at = 0
@@ -67,10 +67,16 @@ class SimulatedHub:
         self._tell_due = False
         self._begin(NO_JOB, 0)
         self.phase = PHASE_NONE
-        self._timer_at = 0.0
         self._world.say("hub", f"boots: {self.boot_id.decode()}")
-        self.link.start(self._clock())
+        self._start_link()
         self._settle()
+
+    def _make_link(self) -> None:
+        self.link = Link(HUB, self._profile, hello=self._hello, held=(PRINTER,), trace_frames=0)
+
+    def _start_link(self) -> None:
+        self._timer_at = 0.0
+        self.link.start(self._clock())
 
     def power_off(self) -> None:
         """The chunk that the printer was being given is cut anywhere."""

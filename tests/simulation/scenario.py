@@ -34,8 +34,8 @@ class Scenario:
         self.up = Wire(world, "  <<", rate, latency)
         self.down.ahead_ms = pick.choice((0.0, 0.0, 20.0, 90.0))
         self.counter = Counter(world)
-        self.hub = SimulatedHub(world, self.counter, self.up, _profile(slow, 0), pick.choice((1.0, 8.0, 200.0)))
-        self.bridge = SimulatedBridge(world, self.counter, self.down, _profile(slow, 20))
+        self.hub = SimulatedHub(world, self.counter, self.up, make_profile(slow, 0), pick.choice((1.0, 8.0, 200.0)))
+        self.bridge = SimulatedBridge(world, self.counter, self.down, make_profile(slow, 20))
         self.bridge.journal.commit_ms_max = pick.choice((1.0, 10.0, 60.0))
         self.down.receiver = self.hub.receive
         self.up.receiver = self.bridge.receive
@@ -182,7 +182,7 @@ class Scenario:
         )
 
 
-def _profile(slow: bool, ack_delay_ms: int) -> Profile:
+def make_profile(slow: bool, ack_delay_ms: int) -> Profile:
     made = Profile("uart" if slow else "usb", 240, 4 if slow else 8, 500, 150, 2000, 500, 2000)
     made.ack_delay_ms = ack_delay_ms
     return made

@@ -16,6 +16,7 @@ from tests.simulation.scenario import RECOVERY_MS, Scenario, run
 from tests.simulation.world import DAMAGES, BrokenPromise, World
 
 SEEDS = 10_000
+TWO_PATH_SEEDS = 600
 ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.simulation
@@ -33,6 +34,27 @@ def test_every_promise_is_kept_in_ten_thousand_days_at_the_counter() -> None:
         assert happened[what] > 100, f"{what} happened {happened[what]} times only"
     for what in ("job printed", "job unconfirmed", "opens", "kick refused", "ring full", "printer loses power"):
         assert happened[what] > 50, f"{what} happened {happened[what]} times only"
+
+
+@pytest.mark.slow
+def test_every_promise_is_kept_over_two_paths_one_of_which_may_stay_dead() -> None:
+    report = run_many(range(TWO_PATH_SEEDS), os.cpu_count() or 1, two_paths=True)
+    told = [
+        f"{error}\n    python -m tests.simulation --two-paths --replay {seed}" for seed, error in report.broken[:10]
+    ]
+    assert not report.broken, f"{len(report.broken)} of {TWO_PATH_SEEDS} seeds broke a promise:\n" + "\n".join(told)
+    assert report.recovery_ms < RECOVERY_MS
+    for what in (
+        *DAMAGES,
+        "loses power",
+        "killed",
+        "cable pulled",
+        "path changed",
+        "stays dead",
+        "job printed",
+        "opens",
+    ):
+        assert report.happened[what] > 20, f"{what} happened {report.happened[what]} times only"
 
 
 def test_a_seed_always_tells_the_same_story() -> None:
