@@ -15,6 +15,7 @@ import msgspec
 import host_bridge
 from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.words import Words
+from host_bridge.devices.gs1 import Gs1
 from host_bridge.hub.plugged import PluggedPort
 from host_bridge.journal.records import Job, Kick
 from host_bridge.state import FaultState, ScannerState, State
@@ -92,6 +93,7 @@ class ScanRow(msgspec.Struct, kw_only=True):
     check_digit_ok: bool | None = None
     repeat: bool = False
     read_at: str = ""
+    gs1: Gs1 | None = None
     state: str = "waiting"
 
 

@@ -46,7 +46,7 @@ def render(rows: list[ScanRow], words: Words) -> Table:
             str(row.sequence),
             screen.local_time(row.read_at),
             row.symbology or "–",
-            Styled(printable(row.data)),
+            Styled(shown(row)),
             Styled(state_words(row, words), STATE_STYLES.get(row.state, "")),
         )
     return table
@@ -54,13 +54,20 @@ def render(rows: list[ScanRow], words: Words) -> Table:
 
 def line(row: ScanRow, words: Words) -> str:
     """One scan as one line."""
-    parts = [f"{row.sequence:>6}", screen.local_time(row.read_at), f"{row.symbology or '–':4}", printable(row.data)]
+    parts = [f"{row.sequence:>6}", screen.local_time(row.read_at), f"{row.symbology or '–':4}", shown(row)]
     remarks = _remarks(row, words)
     return "  ".join(parts) + (f"  ({', '.join(remarks)})" if remarks else "")
 
 
 def state_words(row: ScanRow, words: Words) -> str:
     return ", ".join([words(f"scans.{row.state}"), *_remarks(row, words)])
+
+
+def shown(row: ScanRow) -> str:
+    """A GS1 barcode as it is printed below the bars, "(01)09501101530003(10)LOT7"; any other as it is."""
+    if row.gs1 is None or not row.gs1.ok:
+        return printable(row.data)
+    return "".join(f"({printable(each.ai)}){printable(each.value)}" for each in row.gs1.elements)
 
 
 def printable(data: str) -> str:
@@ -125,4 +132,6 @@ async def _one_connection(client: Client, after: int) -> AsyncIterator[ScanRow |
 
 def _remarks(row: ScanRow, words: Words) -> list[str]:
     wrong = [words("scans.check_digit")] if row.check_digit_ok is False else []
+    if row.gs1 is not None and not row.gs1.ok:
+        wrong.append(words("scans.gs1"))
     return wrong + ([words("scans.repeat")] if row.repeat else [])

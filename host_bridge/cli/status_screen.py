@@ -27,6 +27,7 @@ STATUS_MARKS = {
     "up": "ok",
     "printing": "busy",
     "open": "notice",
+    "off": "notice",
     "fault": "error",
     "down": "error",
 }

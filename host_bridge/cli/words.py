@@ -150,6 +150,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "scans.delivered": ("delivered", "已送达"),
     "scans.expired": ("expired", "已过期"),
     "scans.check_digit": ("check digit wrong", "校验位错误"),
+    "scans.gs1": ("GS1 data wrong", "GS1 数据错误"),
     "scans.repeat": ("repeat", "重复"),
     "scans.following": (
         "Watching {url}; scans stay with the till. Ctrl-C ends it.",

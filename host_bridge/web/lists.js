@@ -41,9 +41,12 @@ function expiryOf(scan, expireMs) {
 function scanRow(scan, expiresAt) {
   const flags = [];
   if (scan.repeat) flags.push(chip("notice", "repeat", t("scans.repeat")));
+  if (scan.gs1 && !scan.gs1.ok) flags.push(chip("warning", "warning", t("scans.gs1_bad")));
   if (scan.checkDigitOk === false) flags.push(chip("warning", "warning", t("scans.check_bad")));
   if (scan.checkDigitOk === true) flags.push(chip("plain", "ok", t("scans.check_ok")));
   const known = Object.hasOwn(SCAN_ICONS, scan.state);
+  const elements = (scan.gs1?.elements ?? []).map((one) =>
+    el("span", { class: "gs1", title: one.title }, `(${one.ai}) `, visible(String(one.value), DATA_CHARACTERS)));
   return el(
     "li",
     { class: "scan" },
@@ -54,6 +57,7 @@ function scanRow(scan, expiresAt) {
       { class: "scan-facts" },
       el("span", { text: clockText(scan.readAt) }),
       el("span", { text: symbologyText(scan.symbology) }),
+      elements,
       expiresAt === null ? null : el("span", { "data-expires": expiresAt }),
       flags,
     ),

@@ -6,6 +6,7 @@ export const LIMITS = {
   receipts: 12,
   faults: 32,
   virtualFaults: 32,
+  gs1Elements: 20, // of one scan
   dataCharacters: 4096, // of one scan that the page keeps; scanners read less
 };
 
@@ -41,6 +42,7 @@ function scanOf(raw, state) {
     symbology: raw.symbology ?? null,
     checkDigitOk: raw.check_digit_ok ?? null,
     repeat: Boolean(raw.repeat),
+    gs1: raw.gs1 ? { ok: Boolean(raw.gs1.ok), elements: (raw.gs1.elements ?? []).slice(0, LIMITS.gs1Elements) } : null,
     readAt: timeOf(raw.read_at),
     state: raw.state ?? state,
   };

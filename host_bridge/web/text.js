@@ -201,6 +201,7 @@ const TEXTS = {
   "scans.whole": ["Show all {n} characters", "显示全部 {n} 个字符"],
   "scans.blank": ["(empty)", "（空）"],
   "scans.repeat": ["Repeat: same code within 0.4 s", "重复：0.4 秒内同一条码"],
+  "scans.gs1_bad": ["GS1 data wrong", "GS1 数据错误"],
   "scans.check_bad": ["Wrong check digit", "校验位错误"],
   "scans.check_ok": ["Check digit right", "校验位正确"],
   "scan.waiting": ["Waiting", "等待取走"],

@@ -84,6 +84,18 @@ def test_the_table_shows_data_symbology_and_state(bridge: FakeBridge, counterhub
     assert "\x1b" not in result.out  # a barcode must not command the terminal
 
 
+def test_a_gs1_code_reads_as_it_is_printed_below_the_bars(bridge: FakeBridge, counterhub: Command) -> None:
+    elements = [{"ai": ai, "title": "", "value": value} for ai, value in (("01", "09501101530003"), ("10", "LOT7"))]
+    good = {"ok": True, "elements": elements, "error": None}
+    wrong = {"ok": False, "elements": [], "error": "(01): expected 14"}
+    journal = Journal()
+    journal.rows = [make_scan(1, data="x", gs1=good), make_scan(2, data="0195", gs1=wrong)]
+    bridge.answers[SCANS] = [journal]
+    result = counterhub("scans", url=bridge.url)
+    assert "(01)09501101530003(10)LOT7" in result.out
+    assert "GS1 data wrong" in result.out
+
+
 def test_an_empty_journal(bridge: FakeBridge, counterhub: Command) -> None:
     bridge.answers[SCANS] = [Journal()]
     result = counterhub("scans", url=bridge.url)

@@ -76,7 +76,7 @@ CATALOGUE: dict[str, Kind] = {
     # The virtual counter
     "receipt_unknown": Kind(404, "There is no such receipt"),
     "scanner_unplugged": Kind(409, "The scanner is unplugged"),
-    "scanner_held_off": Kind(409, "The hub holds the scanner off: its memory is full"),
+    "scanner_held_off": Kind(409, "The hub keeps the scanner from reading"),
     "scanner_busy": Kind(503, "Too many scans at once"),
     "virtual_hub_unavailable": Kind(503, "The virtual hub can't be reached"),
     "scan_invalid": Kind(422, "This can't be a barcode"),
