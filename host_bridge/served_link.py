@@ -11,6 +11,7 @@ from host_bridge.events import LinkEvent
 from host_bridge.hub.backup import BackedUpLink
 from host_bridge.hub.choice import HubChoice
 from host_bridge.hub.connection import TraceFrame
+from host_bridge.hub.manners import host_of
 from host_bridge.hub.reconnect import STDIN_UNIT_BYTES, HubLink, HubLinkOptions, Recovery
 
 DTR_RTS_AT_ATTEMPT = 3
@@ -31,7 +32,8 @@ def make_link(
     """`port` and `backup_port` are the settings', or a virtual hub's in their place. `is_console`: the port is
     MicroPython's console, though it looks like no USB."""
     recovery = Recovery(pulse_at=DTR_RTS_AT_ATTEMPT if "dtr_rts" in hub.recover else None)
-    options = HubLinkOptions(baud=hub.baud_rate, recovery=recovery)
+    host = None if hub.board is None else host_of(hub.board)
+    options = HubLinkOptions(baud=hub.baud_rate, recovery=recovery, host=host)
     if is_console:
         options = msgspec.structs.replace(options, profile="usb", unit_bytes=STDIN_UNIT_BYTES)
     if backup_port is None:

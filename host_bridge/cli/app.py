@@ -28,6 +28,7 @@ from host_bridge.cli import (
 from host_bridge.cli.client import Client, Refusal
 from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.words import Words, choose_language
+from host_bridge.hub.manners import udev_rules
 from host_bridge.journal.records import Kick, KickState
 
 
@@ -338,6 +339,9 @@ def ports(
     ask: Annotated[
         bool, typer.Option("--ask", help="Listen on each likely port for the hub's greeting, which tells its id.")
     ] = False,
+    udev: Annotated[
+        bool, typer.Option("--udev", help="Print the udev rules for hubs instead: who may use them, no ModemManager.")
+    ] = False,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
     lang: Lang = None,
@@ -346,6 +350,9 @@ def ports(
 
     Needs no running bridge; one that runs on this machine tells which hubs it serves.
     """
+    if udev:
+        typer.echo(udev_rules(), nl=False)
+        return
     words = words_for(lang)
     try:
         found = asyncio.run(ports_screen.find(url, words, ask=ask))

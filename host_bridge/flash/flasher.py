@@ -20,6 +20,7 @@ from host_bridge.flash.install import Plan, Progress, install
 from host_bridge.flash.payload import BOARD_FILE, LaidFile, board_json
 from host_bridge.flash.prompt import Identity, Prompt, open_prompt
 from host_bridge.hub import ports
+from host_bridge.hub.manners import manners_of, may_pulse
 from host_bridge.state import Text
 
 REPLUG_WAIT_S: Final = 120.0
@@ -82,7 +83,7 @@ class Flasher:
         if prompt is None and self._ask(found):
             self._tell(Text("The hub restarts for it.", "集线盒正在为此重新启动。"))
             prompt = self._wait_for_prompt(port, RESTART_WAIT_S)
-        if prompt is None:
+        if prompt is None and may_pulse(manners_of(found)):
             prompt = self._again(lambda: self._open(self.choose(port), pulse=True))
         if prompt is not None:
             return prompt

@@ -15,6 +15,8 @@ import msgspec
 from serial.tools import list_ports as serial_list_ports
 
 AUTO = "auto"
+UDEV_FILE = "/etc/udev/rules.d/60-counterhub.rules"
+UDEV_COMMAND = f"counterhub ports --udev | sudo tee {UDEV_FILE}"
 PROC_SCAN_LIMIT_MS = 200  # looking for the program that holds a port is a courtesy, never a wait
 RASPBERRY_PI_VENDOR = 0x2E8A
 ESPRESSIF_VENDOR = 0x303A
@@ -117,7 +119,10 @@ def permission_remedy(device: str) -> str:
     if os.name != "posix":
         return f"Start the bridge as a user who may open {device}."
     group = _group_of(device) or "dialout"
-    return f"Add the user to the group {group}: sudo usermod -a -G {group} {_user_name()}; then log in again."
+    return (
+        f"Add the user to the group {group}: sudo usermod -a -G {group} {_user_name()}; then log in again. "
+        f"For everyone who sits at this machine: {UDEV_COMMAND}, then plug the hub in again."
+    )
 
 
 def busy_remedy(device: str, users: list[str]) -> str:
@@ -125,7 +130,9 @@ def busy_remedy(device: str, users: list[str]) -> str:
     if not users:
         return f"Close the other program that has {device} open."
     if any("ModemManager" in user for user in users):
-        return "ModemManager is probing the port: install the hub's udev rule, or stop ModemManager."
+        return (
+            f"ModemManager is probing the port: keep it away from hubs by {UDEV_COMMAND}, then plug the hub in again."
+        )
     return f"Close {', '.join(users)}, then try again."
 
 

@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from host_bridge.boards.schema import Host
 from host_bridge.events import LinkEvent
 from host_bridge.hub import ports
 from host_bridge.hub.choice import HubChoice
@@ -37,6 +38,7 @@ from host_bridge.hub.connection import (
 )
 from host_bridge.hub.console import Console
 from host_bridge.hub.direct import transport_class
+from host_bridge.hub.manners import manners_of, may_pulse
 from host_bridge.hub.transport import (
     RESET_PULSE,
     Lines,
@@ -131,7 +133,7 @@ class HubLinkOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach and keep a hub."""
 
     baud: int = 115200
-    lines: Lines = Lines()
+    host: Host | None = None  # what the board file says of DTR and RTS; None: by the port's USB ids
     recovery: Recovery = Recovery()
     held_channels: tuple[int, ...] = ()  # whose credit the owner gives back itself, with ``grant``
     profile: Literal["usb", "uart", "tcp"] | None = None  # the link's numbers; None: by what carries the link
@@ -200,6 +202,7 @@ class HubLink:
         self._remedy: str | None = None
         self._port_in_use: str | None = None
         self._transport_found: str | None = None
+        self._manners: dict[str, Host | None] = {}
         self._transport_name: str | None = None  # of the port that was open last: a missing one can't be asked
         self._hello: dict[str, Any] | None = None
         self._good_port: str | None = None
@@ -473,7 +476,7 @@ class HubLink:
         """What to do to DTR and RTS at this attempt. Nothing on standby: the hub may be at work on the other path."""
         recovery = self._options.recovery
         due = recovery.pulse_at is not None and self._unheard + 1 == recovery.pulse_at
-        return recovery.pulse if due and not self._standby else None
+        return recovery.pulse if due and not self._standby and may_pulse(self._host) else None
 
     def _candidates(self) -> list[tuple[str, str]]:
         """In a worker thread: (port, transport name) of what to try, the port that was good last first."""
@@ -481,6 +484,7 @@ class HubLink:
         if self._good_port in found:
             found.remove(self._good_port)
             found.insert(0, self._good_port)
+        self._manners = {port: manners_of(port, self._comports) for port in found}
         return [(port, ports.transport_name(port, self._comports)) for port in found]
 
     def _failed(self, end: CloseReason) -> CloseReason:
@@ -573,7 +577,13 @@ class HubLink:
     def _serial_transport(self, port: str) -> Transport:
         options = self._options
         kind = transport_class(port)
-        return kind(port, baud=options.baud, lines=options.lines, limits=options.transport_limits)
+        lines = Lines() if self._host is None else Lines(dtr=self._host.dtr, rts=self._host.rts)
+        return kind(port, baud=options.baud, lines=lines, limits=options.transport_limits)
+
+    @property
+    def _host(self) -> Host | None:
+        """What its board wants of the port in use."""
+        return self._options.host or self._manners.get(self._port_in_use or "")
 
     def _real_link(self, transport_name: str, session: int) -> SessionLink:
         held = self._options.held_channels

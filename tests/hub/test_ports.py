@@ -139,7 +139,7 @@ def test_looking_for_the_holder_is_bounded(line: Pty) -> None:
 
 
 def test_the_modem_manager_has_its_own_remedy() -> None:
-    assert "udev rule" in ports.busy_remedy("/dev/ttyACM0", ["ModemManager (pid 5)"])
+    assert "--udev" in ports.busy_remedy("/dev/ttyACM0", ["ModemManager (pid 5)"])
     assert "Close the other program" in ports.busy_remedy("COM3", [])
 
 

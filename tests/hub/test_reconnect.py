@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from host_bridge.events import LinkEvent
 from host_bridge.hub.connection import TraceFrame
+from host_bridge.hub.manners import host_of
 from host_bridge.hub.reconnect import TRANSITIONS, HubLink, HubLinkOptions, Phase, Recovery, Step
 from host_bridge.hub.transport import RESET_PULSE, Transport, TransportError, TransportLimits
 from host_bridge.hub.watcher import PortWatcher
@@ -386,6 +387,20 @@ async def test_recovery_reopens_then_pulses_then_pulls_the_reset_line_and_begins
     assert [bool(each.pulses) for each in made[:6]] == [False, True, False, False, True, False]
     assert made[1].pulses == [RESET_PULSE]
     assert resets[:2] == [3, 6]
+
+
+async def test_a_board_that_a_pulse_would_put_into_its_loader_gets_none(start: Start) -> None:
+    new, made = scripted()
+    options = HubLinkOptions(
+        silent_ms=5,
+        back_off_first_ms=1,
+        back_off_max_ms=1,
+        recovery=Recovery(pulse_at=1),
+        host=host_of("esp32_s3_devkitc"),
+    )
+    start("fake", options, new_transport=new, watcher=NoWatcher())
+    await until(lambda: len(made) > 4)
+    assert not any(each.pulses for each in made)
 
 
 async def test_a_reset_line_that_fails_does_not_stop_the_link(start: Start, caplog: pytest.LogCaptureFixture) -> None:
