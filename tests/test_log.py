@@ -306,3 +306,13 @@ def test_a_program_that_ends_without_stopping_the_log_has_written_its_last_line(
     program = "from host_bridge import log; log.start(); log.of('x').error('the last word')"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert done.stderr.endswith("the last word\n") and done.returncode == 0
+
+
+def test_a_line_says_of_which_of_several_hubs_it_is_and_no_hub_quiets_another(bench):
+    bench.start()
+    for name in ("till-1", "till-2", "till-1"):
+        token = logs.SERVED_HUB.set(name)
+        logging.getLogger("host_bridge.watch.faults").warning("fault: paper_end")
+        logs.SERVED_HUB.reset(token)
+    lines = bench.lines()
+    assert [line.rpartition(" ")[2] for line in lines] == ["hub=till-1", "hub=till-2"]

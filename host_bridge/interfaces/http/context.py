@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from host_bridge.hub.plugged import PluggedPort
 from host_bridge.interfaces.http.body import BodyReader
@@ -61,16 +62,33 @@ class Context:
     bodies: BodyReader
     workshop: Workshop
     pictures: PictureCache
+    lasting: set[Handler] = field(default_factory=set)  # whose answer may take for ever: WebSockets
     streams: set[OpenStream] = field(default_factory=set)
     stopping: bool = False
 
 
 CONTEXT: web.AppKey[Context] = web.AppKey("context", Context)
+_ASKED: web.RequestKey[HubContext] = web.RequestKey("asked", HubContext)
 HUB = "hub"  # the part of the address that names one
 
 
+def for_hub(handler: Handler) -> Handler:
+    """The handler, once it is clear which hub is meant: before that not a byte of the request counts."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        request[_ASKED] = _find_hub(request)
+        return await handler(request)
+
+    return handle
+
+
 def asked_hub(request: web.Request) -> HubContext:
-    """The hub that the address names, or the only one. Raises Problem: which one was meant is never guessed."""
+    """The hub that the address names, or the only one."""
+    return request[_ASKED]
+
+
+def _find_hub(request: web.Request) -> HubContext:
+    """Raises Problem: which one was meant is never guessed."""
     hubs = request.app[CONTEXT].hubs
     asked = request.match_info.get(HUB)
     if asked is None:

@@ -13,10 +13,10 @@ from aiohttp.typedefs import Handler
 
 from host_bridge.config import Address
 from host_bridge.hub.plugged import PluggedPort
-from host_bridge.interfaces.http import access, events, page, problem, static
+from host_bridge.interfaces.http import access, page, problem, static
 from host_bridge.interfaces.http.body import BodyReader
 from host_bridge.interfaces.http.connection import Connection, Connections
-from host_bridge.interfaces.http.context import CONTEXT, Context, HubContext
+from host_bridge.interfaces.http.context import CONTEXT, Context, HubContext, for_hub
 from host_bridge.interfaces.http.limits import HttpLimits
 from host_bridge.interfaces.http.operations import every_operation
 from host_bridge.interfaces.http.problem import Problem
@@ -138,8 +138,11 @@ class HttpInterface:
         app.on_response_prepare.extend((rewrite_foreign_error, access.add_headers))
         for operation in every_operation():
             methods = ("GET", "HEAD") if operation.method == "GET" and not operation.websocket else (operation.method,)
+            handler = for_hub(operation.handler) if operation.of_hub else operation.handler
+            if operation.websocket:
+                context.lasting.add(handler)
             for method in methods:
-                app.router.add_route(method, operation.route, operation.handler, expect_handler=continue_expected)
+                app.router.add_route(method, operation.route, handler, expect_handler=continue_expected)
         page.add_routes(app.router)
         if self._web_dir is not None:
             static.add_routes(app.router, self._web_dir)
@@ -152,7 +155,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     context = request.app[CONTEXT]
     if isinstance(request.protocol, Connection):
         request.protocol.request_arrived()
-    deadline_s = None if request.match_info.handler is events.events else context.limits.request_deadline_ms / 1000
+    deadline_s = None if request.match_info.handler in context.lasting else context.limits.request_deadline_ms / 1000
     try:
         async with asyncio.timeout(deadline_s):
             return await handler(request)
