@@ -117,6 +117,8 @@ class Connection(web.RequestHandler):
         self.request_arrived()
         if request.writer.output_size > 0:
             raise ConnectionError("the answer had begun when the request turned out to be broken")
+        if isinstance(exc, ConnectionError):  # it went in the middle of its body: nobody is there to be answered
+            raise exc
         if status >= 500:
             log.error("request failed outside its handler", exc_info=exc)
             return Problem("internal", CATALOGUE["internal"].title, close=True).response()

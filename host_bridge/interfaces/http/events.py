@@ -57,7 +57,7 @@ async def events(request: web.Request) -> web.StreamResponse:
         compress=False,
         max_msg_size=limits.client_message_bytes,
     )
-    if not socket.can_prepare(request):
+    if not _is_upgrade(socket, request):
         raise Problem(
             "upgrade_required",
             f"{request.path} is a WebSocket: connect to ws://{request.host}{request.path}.",
@@ -75,6 +75,13 @@ async def events(request: web.Request) -> web.StreamResponse:
     finally:
         context.streams.discard(stream)
     return socket
+
+
+def _is_upgrade(socket: web.WebSocketResponse, request: web.Request) -> bool:
+    try:
+        return bool(socket.can_prepare(request))
+    except ValueError:  # aiohttp's decoder of the key on one with other characters than ASCII
+        return False
 
 
 class EventStream:

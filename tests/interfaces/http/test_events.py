@@ -273,6 +273,15 @@ async def test_a_plain_request_is_told_to_upgrade(server: Running) -> None:
     await problem(await server.client.get("/api/v1/events?observe=yes"), 400, "query_invalid")
 
 
+async def test_a_handshake_with_an_unreadable_key_is_refused(server: Running) -> None:
+    answer = await server.exchange(
+        f"GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade, close\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: é\r\n\r\n".encode()
+        + b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    )
+    assert answer.startswith(b"HTTP/1.1 426 ") and b"upgrade_required" in answer
+
+
 async def test_a_client_that_goes_without_a_word_leaves_nothing_behind(server: Running) -> None:
     till = await server.socket()
     response: Any = till._response

@@ -326,3 +326,23 @@ async def test_stopping_twice_or_before_starting_is_harmless() -> None:
         await interface.start()
     await interface.stop()
     await interface.stop()
+
+
+async def test_a_client_that_goes_in_the_middle_of_its_body_is_no_error(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = await start()
+    _, writer = await server.raw(
+        f"POST /api/v1/drawer/open HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Type: application/json\r\n"
+        'Content-Length: 34\r\n\r\n{"drawer":1,'.encode()
+    )
+    assert server.interface._connections is not None
+    async with asyncio.timeout(10):
+        while not server.interface._connections.open:
+            await asyncio.sleep(0.001)
+        writer.transport.abort()
+        while server.interface._connections.open:
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(0.01)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+    assert not server.bridge.drawers.asked
