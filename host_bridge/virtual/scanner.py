@@ -68,7 +68,10 @@ class VirtualScanner:
         if not self.plugged:
             raise Refused("scanner_unplugged", "the virtual scanner is unplugged: clear the fault scanner_unplugged")
         if not self.trigger_enabled:
-            raise Refused("scanner_held_off", "the hub keeps the scanner from reading: a till switched it off, or its memory is nearly full")
+            raise Refused(
+                "scanner_held_off",
+                "the hub keeps the scanner from reading: a till switched it off, or its memory is nearly full",
+            )
         message = (prefix if self._aim_prefix else b"") + code + self._suffix
         if self._waiting() + len(message) > BUFFER_LIMIT_BYTES:
             raise Refused("scanner_busy", "too many scans at once for the serial line: wait a moment")

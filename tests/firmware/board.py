@@ -147,6 +147,10 @@ class Board:
         self.lines: dict[int, Line] = {}
         self.rtc = b""
         self.has_led = True
+        self.pins = PINS
+        self.platform = "rp2"
+        self.adapt: Callable[[Any, Life], None] = lambda machine, life: None  # make `machine` that of one port
+        self.modules: dict[str, types.ModuleType] = {}  # that only one port has
         self.files = Files()
         if config is not None:
             self.files.texts["board.json"] = json.dumps(config)
@@ -225,6 +229,8 @@ class Life:
         self.module("app").os = types.SimpleNamespace(urandom=board.random.randbytes)
         survival = self.module("survival")
         survival.sys = types.SimpleNamespace(print_exception=self._print_exception, implementation=sys.implementation)
+        for name in ("transport", "kick_pins"):
+            self.module(name).sys = types.SimpleNamespace(platform=board.platform)
         for name in ("board", "survival"):
             module: Any = self.module(name)
             module.open, module.os = board.files.open, board.files
@@ -285,6 +291,7 @@ class Life:
     def _load(self) -> dict[str, types.ModuleType]:
         """Import the firmware."""
         self._stand_ins = {"machine": self._machine(), "time": self._time(), "asyncio": self._asyncio()}
+        self._stand_ins |= self.board.modules
         with self.in_place():
             for name in ("app", "drawer", "kick_pins", "printer", "scanner"):
                 importlib.import_module("hub." + name)
@@ -328,6 +335,7 @@ class Life:
         module.unique_id = lambda: b"\x01HUB"
         for name in ("PWRON_RESET", "HARD_RESET", "WDT_RESET", "SOFT_RESET"):
             setattr(module, name, globals()[name])
+        self.board.adapt(module, self)
         return module
 
     def _reset(self) -> None:
@@ -344,7 +352,7 @@ class Pin:
 
     def __init__(self, number: Any, mode: int = IN, pull: int = -1, value: int | None = None) -> None:
         board = self.life.board
-        if number not in range(PINS) and not (number == "LED" and board.has_led):
+        if number not in range(board.pins) and not (number == "LED" and board.has_led):
             raise ValueError("invalid pin")
         self._number = LED if number == "LED" else number
         self._out = mode == self.OUT
