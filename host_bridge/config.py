@@ -19,8 +19,7 @@ import msgspec
 import platformdirs
 from msgspec import Meta
 
-from host_bridge.boards import files
-from host_bridge.hub.manners import host_of
+from host_bridge.hub.manners import board_error
 from host_bridge.journal.limits import JournalLimits
 from host_bridge.toml_document import NO_FILE, ConfigError, Document, read_text
 
@@ -94,18 +93,6 @@ def _empty_error(value: str | None) -> str | None:
     return "it is empty" if value is not None and not value.strip() else None
 
 
-def _board_error(value: str | None) -> str | None:
-    if value is None:
-        return None
-    try:
-        host_of(value)
-    except files.UnknownBoard:
-        return f"there is no {value!r}"
-    except (OSError, ValueError) as error:  # a TOML or msgspec error is a ValueError
-        return str(error)
-    return None
-
-
 def _own_port_error(value: str | None) -> str | None:
     return '"auto" finds the first port, never the second' if value == "auto" else _empty_error(value)
 
@@ -154,7 +141,7 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
         _says(
             "The board file (a name of `counterhub boards list`, or a path) whose `[host]` says what DTR and RTS do to "
             "the hub. Left out: the one with the port's USB ids.",
-            _Expected("a board file: a name of `counterhub boards list`, or a path", _board_error),
+            _Expected("a board file: a name of `counterhub boards list`, or a path", board_error),
         ),
     ] = None
     baud_rate: Annotated[int, Meta(ge=1200, le=4_000_000), _says("Speed of a UART port; USB ignores it.")] = 115_200

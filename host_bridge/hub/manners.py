@@ -19,6 +19,18 @@ def host_of(board: str) -> Host:
     return files.parse(files.read(board).text).host
 
 
+def board_error(board: str | None) -> str | None:
+    """Why a setting can't name this board file; None if it can."""
+    try:
+        if board is not None:
+            host_of(board)
+    except files.UnknownBoard:
+        return f"there is no {board!r}"
+    except (OSError, ValueError) as error:  # a TOML or msgspec error is a ValueError
+        return str(error)
+    return None
+
+
 def manners_of(port: str, comports: ports.ComPorts = ports.system_comports) -> Host | None:
     """What the board files say of a port with its USB ids; None if they know none like it. For a worker thread."""
     if ports.is_url(port):
