@@ -378,7 +378,7 @@ def words_for(language: LanguageName | None) -> Words:
 def kick_words(kick: Kick, words: Words) -> str:
     """Why the drawer did not open, or that nobody can know."""
     key = "drawer.unsure" if kick.reason in ("link_lost", "no_answer", "bridge_restarted") else "drawer.failed"
-    return words(key, reason=words(f"reason.{kick.reason}"))
+    return words(key, reason=words.reason(kick.reason))
 
 
 def new_key() -> str:

@@ -121,7 +121,7 @@ async def follow(client: Client, accepted: Accepted, words: Words, *, timeout_s:
     if as_json:
         screen.print_json(msgspec.to_builtins(job))
     else:
-        reason = f"  ({words(f'reason.{job.reason}')})" if job.reason else ""
+        reason = f"  ({words.reason(job.reason)})" if job.reason else ""
         outcome = screen.mark(OUTCOME_MARKS[job.state], words(f"job.{job.state}"))
         screen.stdout().print(outcome, f" {job.job_id}{reason}", sep="")
     if job.state is not JobState.PRINTED:

@@ -7,6 +7,7 @@ import os
 from typing import Literal
 
 from host_bridge.state import Text
+from host_bridge.watch.reasons import REASON_TEXTS
 
 Language = Literal["en", "zh"]
 
@@ -172,27 +173,6 @@ TABLE: dict[str, tuple[str, str]] = {
         "Nobody can know whether the drawer opened: {reason}. Look at it.",
         "无法得知钱箱是否打开：{reason}。请查看钱箱。",
     ),
-    # why a job or a kick ended as it did
-    "reason.abandoned": ("the till went away before it was accepted", "接收完成之前收银软件已离开"),
-    "reason.bridge_restarted": ("the bridge restarted meanwhile", "其间服务重新启动"),
-    "reason.cancelled": ("cancelled on request", "应要求取消"),
-    "reason.data_lost": ("its bytes are no longer in the journal", "日志中已没有其内容"),
-    "reason.drawer_stuck": ("it got its pulse but stayed shut", "收到脉冲但没有打开"),
-    "reason.duty": ("too soon after the last pulse", "距上次脉冲太近"),
-    "reason.expired": ("its time was over", "已超时"),
-    "reason.hub_forgot_job": ("the hub no longer knows the job", "集线盒已不记得此任务"),
-    "reason.hub_restarted": ("the hub restarted in the middle of it", "打印途中集线盒重新启动"),
-    "reason.invalid": ("the hub could not use the request", "集线盒无法使用此请求"),
-    "reason.job_overrun": ("the printer could not keep up", "打印机来不及接收"),
-    "reason.job_replaced": ("another job took its place on the hub", "集线盒上的任务被替换"),
-    "reason.link_busy": ("the link to the hub has no room", "与集线盒的连接繁忙"),
-    "reason.link_down": ("the hub is not connected", "集线盒未连接"),
-    "reason.link_lost": ("the connection to the hub was lost meanwhile", "其间与集线盒的连接中断"),
-    "reason.no_answer": ("the hub did not answer", "集线盒没有应答"),
-    "reason.no_proof": ("the printer did not confirm it in time", "打印机没有及时确认"),
-    "reason.printer_power": ("the printer lost power", "打印机断电"),
-    "reason.repeated": ("the hub had this request before", "集线盒已处理过此请求"),
-    "reason.wrong_proof": ("the printer confirmed another job", "打印机确认的是另一个任务"),
     # ports
     "ports.none": ("This machine has no serial port.", "本机没有串口。"),
     "ports.none.remedy": (
@@ -277,6 +257,11 @@ class Words:
         if pair is None:
             return key.rpartition(".")[2]
         return pair[1 if self.language == "zh" else 0].format(**values)
+
+    def reason(self, code: str | None) -> str:
+        """Why a job or a kick ended as it did; a code that isn't in the table (of a newer bridge) returns itself."""
+        text = REASON_TEXTS.get(code or "")
+        return str(code) if text is None else self.of(text)
 
     def of(self, text: Text) -> str:
         """Return the text in this language."""

@@ -13,9 +13,10 @@ import { Path, ledLamp } from "./path.js";
 import { Situation, briefOf } from "./situation.js";
 import { LIMITS, apply, initialModel, timeOf } from "./state.js";
 import { isLive } from "./status.js";
-import { chooseLanguage, currentLanguage, missingTexts, setLanguage, t, translateDocument } from "./text.js";
+import { chooseLanguage, currentLanguage, missingTexts, serveTexts, setLanguage, t, translateDocument } from "./text.js";
 
 const TICK_MS = 1000;
+const TEXTS_DEADLINE_MS = 4000;
 const FRESH_MS = 5000; // a scan older than this comes from the journal, not from the scanner just now
 
 let model = initialModel();
@@ -125,6 +126,15 @@ async function loadVirtualFaults() {
   deliver({ type: "virtual_faults_loaded", faults: Object.fromEntries(list.map(({ fault, active }) => [fault, active])) });
 }
 
+/** Without them codes show as they are, until the page is loaded again. */
+async function loadTexts() {
+  try {
+    serveTexts(await get("api/v1/texts", { deadlineMs: TEXTS_DEADLINE_MS }));
+  } catch (error) {
+    console.warn("could not load the texts:", error.message);
+  }
+}
+
 function speak(language) {
   setLanguage(language);
   translateDocument();
@@ -144,7 +154,8 @@ async function start() {
     scans.tick();
   }, TICK_MS);
   show();
-  open(await askHubs(), hubInAddress());
+  const [hubs] = await Promise.all([askHubs(), loadTexts()]);
+  open(hubs, hubInAddress());
 }
 
 /** One hub's page, or of several the overview. A bridge that does not answer yet is tried as one with one hub. */

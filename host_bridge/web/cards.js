@@ -6,7 +6,7 @@ import { colourKey, isLit, rhythmOf, stepsOf } from "./light.js";
 import { ledLamp } from "./path.js";
 import { timeOf } from "./state.js";
 import { isLinkUp, isLive, statuses } from "./status.js";
-import { clockText, codeText, currentLanguage, pick, t } from "./text.js";
+import { clockText, codeText, currentLanguage, pick, reasonText, t } from "./text.js";
 
 const STATISTICS_LIMIT = 40; // counters shown
 const TEXT_LIMIT = 300; // characters of a text that the hub gave itself
@@ -92,7 +92,7 @@ export class Cards {
 
   #link(link, status, live) {
     if (!link) return card("link", status, []);
-    const why = live && link.status === "down" && link.reason ? codeText("reason", link.reason) : null;
+    const why = live && link.status === "down" && link.reason ? reasonText(link.reason) : null;
     const open = this.slots.link.querySelector("details")?.open;
     const details = statisticsDetails(link.statistics);
     if (details && open) details.open = true;
@@ -164,7 +164,7 @@ export class Cards {
 
   #drawer(kick, status) {
     if (!kick) return card("drawer", status, []);
-    const why = kick.reason ? ` · ${codeText("reason", kick.reason)}` : "";
+    const why = kick.reason ? ` · ${reasonText(kick.reason)}` : "";
     return card("drawer", status, [
       fact(t("drawer.last"), `${clockText(timeOf(kick.updated_at))} · ${codeText("kick", kick.state)}${why}`),
     ]);

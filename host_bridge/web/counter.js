@@ -10,7 +10,7 @@ import { receiptBytes } from "./samples.js";
 import { timeOf } from "./state.js";
 import { Till } from "./till.js";
 import { isLive, statuses } from "./status.js";
-import { OFFERED_SYMBOLOGIES, clockText, codeText, currentLanguage, hasText, symbologyText, t } from "./text.js";
+import { OFFERED_SYMBOLOGIES, clockText, codeText, currentLanguage, hasText, reasonText, symbologyText, t } from "./text.js";
 
 const PICTURE_LIMIT_BYTES = 8_000_000; // the bridge takes 16 MiB; a larger picture is a mistake
 const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
@@ -157,7 +157,7 @@ export class Counter {
   #openDrawer() {
     return this.#do(async () => {
       const kick = await postJson(at("drawer/open"), {});
-      const why = kick?.reason ? ` (${codeText("reason", kick.reason)})` : "";
+      const why = kick?.reason ? ` (${reasonText(kick.reason)})` : "";
       return t("drawer.asked", { outcome: codeText("kick", kick?.state ?? "requested") + why });
     });
   }

@@ -6,7 +6,7 @@ import { at } from "./hubs.js";
 import { icon } from "./icons.js";
 import { timeOf } from "./state.js";
 import { isLive } from "./status.js";
-import { clockText, codeText, currentLanguage, sizeText, symbologyText, t } from "./text.js";
+import { clockText, codeText, currentLanguage, reasonText, sizeText, symbologyText, t } from "./text.js";
 
 const DATA_CHARACTERS = 90; // of a scan before "show all"
 const SCAN_ICONS = { waiting: "clock", delivered: "ok", expired: "cancelled" };
@@ -181,7 +181,7 @@ export class JobList {
         { class: "job-words" },
         el("p", {}, chip(known ? job.state : "plain", known ? JOB_ICONS[job.state] : "unknown", codeText("job", job.state))),
         known ? el("p", { class: "job-means", text: t(`job.${job.state}_means`) }) : null,
-        job.reason ? el("p", { class: "job-reason", text: codeText("reason", job.reason) }) : null,
+        job.reason ? el("p", { class: "job-reason", text: reasonText(job.reason) }) : null,
         job.warning ? el("p", { class: "job-reason" }, visible(String(job.warning), 300)) : null,
         job.state === "sending" ? el("progress", { max: Math.max(1, job.size_bytes), value: Math.min(job.sent_bytes ?? 0, job.size_bytes), "aria-label": t("job.sending") }) : null,
         el("p", { class: "job-facts" }, el("span", { text: clockText(timeOf(job.created_at)) }), el("span", { text: sizeText(job.size_bytes) }), el("span", { text: t("jobs.from", { source: codeText("source", job.source) }) }), el("code", { text: short })),

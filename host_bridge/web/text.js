@@ -106,46 +106,6 @@ const TEXTS = {
   "link.session": ["Session", "会话"],
   "link.statistics": ["Counters", "计数"],
   "link.milliseconds": ["{n} ms", "{n} 毫秒"],
-  "reason.port_missing": ["The port is gone: cable out, or the hub has no power", "端口消失：线缆拔出，或集线盒没电"],
-  "reason.port_vanished": ["The port vanished while in use: cable out, or the hub has no power", "端口在使用中消失：线缆拔出，或集线盒没电"],
-  "reason.port_busy": ["Another program holds the port", "端口被其他程序占用"],
-  "reason.permission_denied": ["No permission to open the port", "没有权限打开端口"],
-  "reason.open_timeout": ["The port could not be opened in time", "端口未能及时打开"],
-  "reason.io_error": ["The port failed while in use", "端口在使用中出错"],
-  "reason.silent": ["The port is there, but the hub says nothing", "端口存在，但集线盒没有响应"],
-  "reason.no_answer": ["The hub did not answer the bridge's greeting", "集线盒没有回应桥接服务的问候"],
-  "reason.checksum_errors": ["Too many damaged frames: check cable and plugs", "损坏的帧过多：请检查线缆和插头"],
-  "reason.repl": ["The hub stands at a Python prompt", "集线盒停在 Python 提示符"],
-  "reason.firmware_too_old": ["The hub's firmware is too old for this bridge", "集线盒固件对本桥接服务来说太旧"],
-  "reason.bridge_too_old": ["This bridge is too old for the hub", "本桥接服务对集线盒来说太旧"],
-  "reason.version_mismatch": ["Hub and bridge speak different versions", "集线盒与桥接服务版本不同"],
-  "reason.hub_restarted": ["The hub restarted", "集线盒重新启动了"],
-  "reason.hub_lost_session": ["The hub lost the session", "集线盒丢失了会话"],
-  "reason.closed_by_peer": ["The other end closed the connection", "对方关闭了连接"],
-  "reason.closed": ["The connection was closed", "连接已关闭"],
-  "reason.starting": ["The bridge has just started", "桥接服务刚刚启动"],
-  "reason.stopped": ["The bridge is stopping", "桥接服务正在停止"],
-  "reason.link_down": ["The link was down", "连接已断开"],
-  "reason.expired": ["Its time was over, so it was dropped", "已超时，因此放弃"],
-  "reason.drawer_stuck": ["The drawer got the pulse but stayed shut", "钱箱收到脉冲但没有打开"],
-  "reason.duty": ["Too soon after the last pulse", "距上次脉冲太近"],
-  "reason.repeated": ["The hub had seen this request before", "集线盒已处理过此请求"],
-  "reason.invalid": ["The hub could not use the request", "集线盒无法使用此请求"],
-  "reason.printer_power": ["The printer lost power", "打印机断电"],
-  "reason.printer_silent": ["The printer doesn't answer", "打印机没有应答"],
-  "reason.printer_error": ["The printer reported an error", "打印机报告故障"],
-  "reason.paper_end": ["The printer was out of paper", "打印机缺纸"],
-  "reason.cover_open": ["The printer's cover was open", "打印机机盖打开"],
-  "reason.cutter": ["The cutter was jammed", "切刀卡住"],
-  "reason.link_lost": ["The link was lost meanwhile, so nobody knows", "其间连接中断，结果未知"],
-  "reason.data_lost": ["Its bytes are no longer in the journal", "日志中已没有其内容"],
-  "reason.hub_forgot_job": ["The hub no longer knows this job", "集线盒已不记得此任务"],
-  "reason.wrong_proof": ["The printer's confirmation was for another job", "打印机确认的是另一个任务"],
-  "reason.no_proof": ["The printer did not confirm it", "打印机没有确认"],
-  "reason.job_replaced": ["Another job took its place on the hub", "集线盒上的任务被替换"],
-  "reason.job_overrun": ["The printer could not keep up", "打印机来不及接收"],
-  "reason.cancelled": ["Cancelled on request", "应要求取消"],
-  "reason.bridge_restarted": ["The bridge restarted while it was printing", "打印途中桥接服务重新启动"],
 
   "hub.name": ["Name", "名称"],
   "hub.board": ["Board", "电路板"],
@@ -403,6 +363,19 @@ export function t(key, values = {}) {
   }
   const text = TEXTS[key][LANGUAGES.indexOf(language)];
   return text.replace(/\{(\w+)\}/g, (whole, name) => (Object.hasOwn(values, name) ? String(values[name]) : whole));
+}
+
+let reasons = {}; // code: {en, zh}, from the bridge
+
+/** Take over why things end as they do, in both languages. */
+export function serveTexts(answer) {
+  reasons = answer?.reasons ?? {};
+}
+
+/** Why something ended, as a sentence of its own; a code without a text shows as itself. */
+export function reasonText(code) {
+  const text = Object.hasOwn(reasons, code) ? pick(reasons[code]) : String(code);
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** The text for a code that the server may extend: `prefix.code` if there is one, otherwise the code itself. */

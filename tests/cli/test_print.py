@@ -72,7 +72,7 @@ def test_the_exit_code_says_what_became_of_it(
     result = counterhub("print", receipt(tmp_path), url=printer.url)
     assert result.exit_code == code
     assert state in result.out
-    assert "the hub restarted in the middle of it" in result.out
+    assert "the hub restarted meanwhile" in result.out
 
 
 def test_unconfirmed_tells_to_look_before_printing_again(

@@ -23,12 +23,14 @@ from host_bridge.interfaces.http.shapes import (
     Ports,
     ScannerWish,
     Scans,
+    Texts,
     hub_view,
     job_links,
     job_view,
     scan_view,
 )
 from host_bridge.journal.records import Job, Kick, KickState
+from host_bridge.watch.reasons import REASON_TEXTS
 
 SOURCE = "api"
 REPLAYED_HEADER = {"Idempotency-Replayed": "true"}
@@ -54,6 +56,10 @@ async def healthz(request: web.Request) -> web.Response:
 async def hubs(request: web.Request) -> web.Response:
     served = request.app[CONTEXT].hubs
     return json_answer(Hubs(hubs=[hub_view(name, each.hub.state()) for name, each in served.items()]))
+
+
+async def texts(request: web.Request) -> web.Response:
+    return json_answer(Texts(reasons=REASON_TEXTS))
 
 
 async def ports(request: web.Request) -> web.Response:

@@ -36,6 +36,7 @@ from host_bridge.interfaces.http.shapes import (
     Scans,
     ScanView,
     StateMessage,
+    Texts,
     VirtualFault,
     VirtualScan,
     hub_view,
@@ -56,6 +57,7 @@ from host_bridge.state import (
     State,
     Text,
 )
+from host_bridge.watch.reasons import REASON_TEXTS
 
 NOON = "2025-06-30T04:00:00.000+00:00"
 NOON_S = 1751256000.0
@@ -128,6 +130,7 @@ PORTS = Ports(
         )
     ]
 )
+TEXTS = Texts(reasons={"link_lost": REASON_TEXTS["link_lost"]})
 HUBS = Hubs(hubs=[hub_view("till1", STATE), hub_view("till2", STATE)])
 ACCEPTED = Accepted(job_id=JOB_ID, state="queued", links=job_links(JOB_ID))
 JOB_VIEW = job_view(JOB)

@@ -29,6 +29,7 @@ from host_bridge.interfaces.http.shapes import (
     ReceiptView,
     ScannerWish,
     Scans,
+    Texts,
     VirtualFault,
     VirtualScan,
 )
@@ -140,6 +141,23 @@ OPERATIONS: tuple[Operation, ...] = (
         ),
         problems=("busy",),
         curl=("curl {base}/api/v1/ports", "counterhub ports"),
+    ),
+    Operation(
+        method="GET",
+        path="/api/v1/texts",
+        operation_id="texts",
+        tag="service",
+        summary=Text("Reason codes in words", "原因代码的文字说明"),
+        handler=api.texts,
+        of_hub=False,
+        answers=(
+            Answer(
+                status=200,
+                text=Text("by code, in English and Chinese", "按代码，英文和中文"),
+                media=Media(content_type=JSON, shape=Texts, example=examples.TEXTS),
+            ),
+        ),
+        curl=("curl {base}/api/v1/texts",),
     ),
     Operation(
         method="GET",

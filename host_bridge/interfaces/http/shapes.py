@@ -14,7 +14,7 @@ from host_bridge.hub.plugged import PluggedPort
 from host_bridge.interfaces.http.body import MAX_INTEGER
 from host_bridge.interfaces.services import Receipt
 from host_bridge.journal.records import Job, Scan, ScanState
-from host_bridge.state import FaultState, State
+from host_bridge.state import FaultState, State, Text
 
 LONGEST_KICK_MS = 30_000  # nobody waits at a drawer for longer
 SCAN_CHARACTERS = 4_096  # more than any symbology holds (QR code 40-L: 2953 bytes)
@@ -45,6 +45,12 @@ class Hubs(msgspec.Struct, frozen=True, kw_only=True):
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
     ports: list[PluggedPort]  # those that look like a hub first
+
+
+class Texts(msgspec.Struct, frozen=True, kw_only=True):
+    """Codes in words, each a part of a sentence."""
+
+    reasons: dict[str, Text]  # why the link is down, and why a job or a kick ended as it did
 
 
 class JobLinks(msgspec.Struct, frozen=True, kw_only=True):
