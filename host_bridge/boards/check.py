@@ -414,6 +414,20 @@ class _Checker:
                 ('Leave it out, or write trigger = "pin".', '请删除该项，或写 trigger = "pin"。'),
             )
 
+        elif scanner.trigger == "pin" and self._board.wiring.scanner == "rs232":
+            yield self._finding(
+                "scanner.trigger",
+                (
+                    "a trigger line is found on modules with TTL levels; an RS-232 scanner has none in its plug",
+                    "触发线只见于 TTL 电平模块；RS-232 扫码枪的插头没有触发线",
+                ),
+                (
+                    'Write wiring.scanner = "ttl", or trigger = "serial_syn" where the scanner knows these commands.',
+                    '请写 wiring.scanner = "ttl"；若扫码枪支持串口触发指令，可写 trigger = "serial_syn"。',
+                ),
+                warning=True,
+            )
+
     def _drawer(self) -> Iterator[Finding]:
         drawer: Drawer | None = self._board.drawer
         if drawer is None:

@@ -231,7 +231,7 @@ class _Planner:
             wires.append(self._wire("scanner.sense", port.sense, ("plugged in", "插入检测"), "3.3 V ↩", "white"))
         if port.trigger_pin is not None:
             wires.append(
-                self._wire("scanner.trigger_pin", port.trigger_pin, ("trigger line", "触发线"), "TRIG", "orange")
+                self._wire("scanner.trigger_pin", port.trigger_pin, ("trigger line", "触发线"), "TRIG", "blue")
             )
         if is_ttl:
             return self._module("scanner", _SCANNER, None, wires, [("5V", "5V", "", False), ("GND", "GND", "", False)])

@@ -22,7 +22,7 @@ from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.words import Words, choose_language
 from host_bridge.state import Text
 
-_ANNOTATION_CELLS = 24
+_ANNOTATION_CELLS = 26
 _BOARD_CELLS = 29
 
 boards_app = typer.Typer(name="boards", help="The boards that a hub can be built on.", no_args_is_help=True)

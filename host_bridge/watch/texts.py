@@ -70,10 +70,13 @@ FAULT_TEXTS: dict[str, FaultText] = {
     ),
     "scans_waiting": _fault(
         ("Too many scans wait for the till", "等待收银机的扫码过多"),
-        ("The till has not taken scans for a while.", "收银机已有一段时间没有接收扫码。"),
         (
-            "Stop scanning until the till is back; then scan the last articles again.",
-            "请暂停扫码，待收银机恢复后重新扫描最后几件商品。",
+            "The till has not taken scans for a while, and the hub's memory is nearly full. It holds the scanner off if it can.",
+            "收银机已有一段时间没有接收扫码，集线盒存储将满；可控制的扫码枪会被暂停。",
+        ),
+        (
+            "Stop scanning until the till is back. What was read arrives then; check the last articles.",
+            "请暂停扫码。收银机恢复后已读条码会自动送达，请核对最后几件商品。",
         ),
     ),
     "scanner_garbled": _fault(

@@ -402,3 +402,49 @@ def test_the_uses_of_a_board_are_its_pins(name: str) -> None:
     given_away = [use.gpio for use in uses(board)]
     assert set(kick) <= set(given_away)
     assert len(given_away) == len(set(given_away))
+
+
+# --- the scanner's trigger
+
+
+def with_trigger(lines: str) -> str:
+    return change(PICO, "[drawer]\n", "[drawer]\n").replace("# sense = 6 ", f"{lines}\n# sense = 6 ", 1)
+
+
+def test_a_trigger_line_needs_its_pin_and_those_that_would_do_are_named() -> None:
+    found = only(with_trigger('trigger = "pin"'), "scanner.trigger_pin")
+    assert found.severity == "error"
+    assert 6 in found.pins
+
+
+def test_a_trigger_by_commands_has_no_pin() -> None:
+    found = only(with_trigger('trigger = "gm65"\ntrigger_pin = 6'), "scanner.trigger_pin")
+    assert 'with trigger = "gm65" no pin is driven' in found.reason.en
+
+
+def test_a_trigger_line_is_a_pin_like_any_other() -> None:
+    ttl = change(with_trigger('trigger = "pin"\ntrigger_pin = 6'), 'scanner = "rs232"', 'scanner = "ttl"')
+    assert findings(ttl) == []
+    assert only(change(ttl, "trigger_pin = 6", "trigger_pin = 17"), "drawer.kick[0]").reason.en
+
+
+def test_an_rs232_scanner_has_no_trigger_line() -> None:
+    found = only(with_trigger('trigger = "pin"\ntrigger_pin = 6'), "scanner.trigger")
+    assert found.severity == "warning"
+
+
+@pytest.mark.parametrize("trigger", ["none", "serial_syn", "gm65"])
+def test_each_kind_of_trigger_is_known(trigger: str) -> None:
+    assert findings(with_trigger(f'trigger = "{trigger}"\nbanner = "Newland"')) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('trigger = "button"', "scanner.trigger"),
+        ('banner = "x"', "scanner.banner"),
+        ("trigger_on_level = 2", "scanner.trigger_on_level"),
+    ],
+)
+def test_a_wrong_trigger_names_its_key(line: str, key: str) -> None:
+    assert only(with_trigger(line), key).severity == "error"
