@@ -315,6 +315,10 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
     printer_baud_rate: Annotated[
         int, Meta(ge=1200, le=1_000_000), _says("Speed of the line from the simulated hub to its printer.")
     ] = 115_200
+    drawer: Annotated[
+        Literal["hub", "printer"],
+        _says("Where the simulated drawer's cable is plugged in; a printer has a port for it."),
+    ] = "hub"
     printer_power_signs: Annotated[
         tuple[Literal["sense", "line", "notice", "memory"], ...],
         _says(

@@ -100,6 +100,11 @@ class Hub:
 
     def _add_devices(self):
         add = self._supervisor.add
+        self._printer = self._open("printer", self._make_printer)
+        if self._printer:
+            add("printer_write", self._printer.write)
+            add("printer_read", self._printer.read)
+            add("printer_watch", self._printer.watch)
         self._drawer = self._open("drawer", self._make_drawer)
         if self._drawer:
             add("drawer", self._drawer.work)
@@ -108,23 +113,25 @@ class Hub:
         if self._scanner:
             add("scanner", self._scanner.read)
             add("scanner_sense", self._scanner.watch)
-        self._printer = self._open("printer", self._make_printer)
-        if self._printer:
-            add("printer_write", self._printer.write)
-            add("printer_read", self._printer.read)
-            add("printer_watch", self._printer.watch)
 
     # The devices' modules are loaded here, so that a damaged one costs its device alone, and safe mode needs none.
 
     def _make_drawer(self, wiring):
-        if wiring["wiring"] == "printer":  # the bridge opens it by way of the print stream
-            return None
-        if wiring["wiring"] != "gpio":
-            raise ValueError("wiring: expected 'gpio' or 'printer', found %r" % wiring["wiring"])
-        from hub.drawer import Drawer
-        from hub.kick_pins import KickPins
+        if wiring["wiring"] == "gpio":
+            from hub.kick_pins import KickPins
 
-        return Drawer(KickPins(wiring), self._uplink, self.faults, wiring.get("left_open_ms"))
+            kicker = KickPins(wiring)
+        elif wiring["wiring"] != "printer":
+            raise ValueError("wiring: expected 'gpio' or 'printer', found %r" % wiring["wiring"])
+        elif not self._printer:
+            raise ValueError("wiring: there is no printer on whose kick port the drawer could hang")
+        else:
+            from hub.kick_printer import KickPrinter
+
+            kicker = KickPrinter(wiring, self._printer)
+        from hub.drawer import Drawer
+
+        return Drawer(kicker, self._uplink, self.faults, wiring.get("left_open_ms"))
 
     def _make_scanner(self, port):
         from hub.scanner import Scanner

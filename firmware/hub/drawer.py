@@ -16,7 +16,7 @@ _VERIFY_MS = 400  # a spring drawer is open within 100 ms
 _LEFT_OPEN_MS = 30_000
 _ASK_AGAIN_MS = 25  # of what can't give the pulse at this moment
 _REMEMBERED_KICKS = 16
-_OPENED, _UNVERIFIED, _STUCK, _EXPIRED, _REPEATED, _DUTY, _INVALID = range(7)
+_OPENED, _UNVERIFIED, _STUCK, _EXPIRED, _REPEATED, _DUTY, _INVALID, _PRINTER_POWER = range(8)
 _UNKNOWN, _CLOSED, _OPEN = range(3)
 
 
@@ -116,33 +116,40 @@ class Drawer:
             if before == _OPEN and (attempt or self._kicker.drawers == 1 or self._open_drawer == drawer):
                 self._open_drawer = drawer
                 return _OPENED
-            if not await self._pulse(task, request):
-                return _STUCK if attempt else _EXPIRED
+            missed = await self._pulse(task, request)
+            if missed is not None:
+                was_pulsed = attempt and self._kicker.taken
+                return _STUCK if was_pulsed and missed == _EXPIRED else missed
             if before != _CLOSED:  # no switch, or one that the other drawer holds open
-                await asyncio.sleep_ms(on_ms)
-                return _UNVERIFIED
+                await asyncio.sleep_ms(max(on_ms, self._kicker.least_on_ms))
+                return _UNVERIFIED if self._kicker.taken else _EXPIRED
             if await self._opens_within(_VERIFY_MS):
                 self._open_drawer = drawer
                 return _OPENED
-        return _STUCK
+        return _STUCK if self._kicker.taken else _EXPIRED
 
     async def _pulse(self, task, request):
-        """A pulse as soon as the solenoid is cool and the kicker ready; False if that is after the deadline."""
+        """A pulse as soon as the solenoid is cool and the kicker ready; else why there was none."""
         _, drawer, on_ms, deadline_ms = request
+        kicker = self._kicker
+        deadline_ms = time.ticks_add(deadline_ms, -kicker.lead_ms)
         while True:
             wait_ms = time.ticks_diff(self._rest_until, time.ticks_ms())
             if 0 < wait_ms <= _REST_MS_MAX:  # more: it was so long ago that the clock has come round
                 await asyncio.sleep_ms(wait_ms)
             if _is_past(deadline_ms) or self._request is not request:
-                return False
+                return _EXPIRED
             task.work("pulse")
-            given = self._kicker.pulse(drawer, on_ms)
+            given = kicker.pulse(drawer, on_ms)
             if given:
-                self._rest_until = time.ticks_add(time.ticks_ms(), on_ms * (1 + _REST_PER_ON))
+                rest_ms = max(on_ms, kicker.least_on_ms) * (1 + _REST_PER_ON)
+                self._rest_until = time.ticks_add(time.ticks_ms(), rest_ms)
                 self._alarms.pulsed()
             task.rest()
+            if given is None:
+                return _PRINTER_POWER
             if given:
-                return True
+                return None
             await asyncio.sleep_ms(_ASK_AGAIN_MS)
 
     async def _opens_within(self, span_ms):

@@ -17,6 +17,10 @@ _RMT_TAIL_UNITS = 1000
 
 
 class KickPins:
+    least_on_ms = 0
+    lead_ms = 0  # a pulse begins at once
+    taken = True  # the last one
+
     def __init__(self, wiring):
         """`wiring`: the board file's `drawer` section."""
         self.drawers = len(wiring["kick"])

@@ -7,6 +7,7 @@ What the bytes of a job mean, and what counts as proof of printing, the bridge k
 import asyncio
 import time
 
+from machine import Pin
 from hublink.messages import (
     NO_JOB,
     PHASE_ABORTED,
@@ -33,6 +34,11 @@ _POWER_MS = 100  # how soon a loss of power that the chip noticed is acted on
 _PROBES_FOR_SILENCE = 2
 _STALL_MS = 1500  # the printer takes nothing and has not said why: a busy one moves within a few hundred ms
 _WRITE_BYTES = 64  # handed to the UART at a time
+_FULL_BYTES = 240  # of a job's message; a shorter one ends where a command ends
+_KICK_TAKEN_MS = 40  # five bytes take 6 ms at 9600 baud; a kick that is stuck for so long is taken back
+_KICK_WANTED_MS = 100  # since a kick was last asked for: so long the line is kept free for it where a command ends
+_KICK_POLL_MS = 5
+_COMPLETES_KICK = b"\0\0"  # whatever part of a kick the printer got, with these it is none
 _REPLY_BYTES_MAX = 80
 _GS_H, _GS_H_BYTES = b"\x1d\x28\x48", 11  # this enquiry ends with four bytes, which its answer repeats; GS r does not
 _LONE_MS = 20  # three bytes in a row are no answers to GS r but a status that lost its first byte
@@ -50,10 +56,11 @@ class Printer:
         self._port = port
         self._uart = transport.open_uart(port)
         self._power = PowerLines(port, self._uart)
+        self._busy = Pin(port["cts"]) if "cts" in port else _NeverBusy()
         self._uplink = uplink
         self._faults = faults
         self._on_printing = on_printing
-        self._status = StatusReader(self._on_asb, self._on_sign_of_life, self._on_reply)
+        self._status = StatusReader(self._on_asb, self._on_online, self._on_reply)
         self.asb = None
         self.condition = _CONDITION_UNKNOWN
         self._probes_unanswered = 0
@@ -66,6 +73,11 @@ class Printer:
         self._asb_due = False
         self._asb_attempts = 0
         self._wake = asyncio.Event()
+        self._kick_asked_at = None
+        self._kicking = False  # the line belongs to a kick
+        self._kick_torn = False  # one was taken back: a part of it may have gone
+        self.kick_taken = True
+        self.drawer_high = None  # the drawer's switch at the kick port, as last told
         self._writer_task = self._task = None
         self._tell_due = False
         self._begin(NO_JOB, 0, b"")
@@ -80,11 +92,17 @@ class Printer:
     # -- the link ------------------------------------------------------------------------------------------------
 
     def link_up(self):
+        self._chunks_allowed = None
+        self._wake.set()
         self._tell_status()
         self._tell_job()
 
     def link_down(self):
-        pass  # what is here goes on printing; the bridge reads from HELLO how far we are
+        """Print on to where a command ends, and all that is here if none does; HELLO tells the bridge how far it is."""
+        if self.phase == PHASE_RECEIVING:
+            ends = [number + 1 for number, chunk in enumerate(self._chunks) if len(chunk) < _FULL_BYTES]
+            if ends or self._at_boundary:
+                self._chunks_allowed = ends[-1] if ends else 0
 
     def link_writable(self, channel):
         if channel == PRINTER and self._tell_due:
@@ -136,6 +154,8 @@ class Printer:
         self.written_bytes = 0
         self._total_bytes = total_bytes
         self._proof = proof
+        self._at_boundary = True  # what was written last ends where a command ends
+        self._chunks_allowed = None  # while the link is down; None: all
         self._reply = b""
         self._reason = 0
 
@@ -168,8 +188,7 @@ class Printer:
             except asyncio.CancelledError:
                 # The rest of a job must not come out when the printer does: empty the UART as well.
                 self._writing = False
-                transport.empty_uart(self._uart, self._port)
-                self._power.watch_line()
+                self._empty_uart()
             task.rest()
 
     async def _feed(self, task):
@@ -181,11 +200,19 @@ class Printer:
                 self._clear_due = False
                 await self._write(writer, _CLEAR)
                 await asyncio.sleep_ms(_CLEAR_MS)
-            elif self._chunks:
+            elif self._kick_has_the_line():
+                await asyncio.sleep_ms(_KICK_POLL_MS)
+            elif self._kick_torn:
+                self._kick_torn = False
+                await self._write(writer, _COMPLETES_KICK)
+            elif self._chunks and self._chunks_allowed != 0:
+                self._at_boundary = False
                 await self._write_chunk(writer, self._chunks[0])
-                self._chunks.pop(0)
+                self._at_boundary = len(self._chunks.pop(0)) < _FULL_BYTES
+                if self._chunks_allowed:
+                    self._chunks_allowed -= 1
                 self._uplink.grant(PRINTER)
-            elif self.phase == PHASE_ENDED:
+            elif self.phase == PHASE_ENDED and not self._chunks:
                 await self._write(writer, self._proof)
                 self.phase = PHASE_WRITTEN
                 self._tell_job()
@@ -213,6 +240,61 @@ class Printer:
         self._task.rest()
         await writer.drain()
         self._writing = False
+
+    # -- kicks ---------------------------------------------------------------------------------------------------
+
+    @property
+    def is_silent(self):
+        """It has no power, or no cable."""
+        return self.condition == _CONDITION_SILENT
+
+    def kick(self, command):
+        """Send a command that the printer obeys in real time; False: not now, ask again.
+
+        Only where a command ends, and with nothing on its way to the printer: else it might fall into a picture, or
+        wait for longer than a kick may.
+        """
+        self._kick_asked_at = time.ticks_ms()
+        free = self._at_boundary or self.phase not in (PHASE_RECEIVING, PHASE_ENDED)
+        if not free or self._writing or self._kicking or self._kick_torn or self._power.lost or self._clear_due:
+            return False
+        if not self._uart.txdone() or (self._busy.value() and not self._offline()):
+            return False
+        self._kicking, self.kick_taken = True, True
+        self._kick_asked_at = None
+        asyncio.create_task(self._see_kick_off(command))
+        return True
+
+    def _kick_has_the_line(self):
+        if self._kicking:
+            return True
+        asked_at = self._kick_asked_at
+        if asked_at is None or not self._at_boundary:
+            return False
+        return 0 <= time.ticks_diff(time.ticks_ms(), asked_at) < _KICK_WANTED_MS
+
+    async def _see_kick_off(self, command):
+        """One that the printer does not take at once is taken back: a drawer must not open later."""
+        try:
+            offline = self._offline()  # it takes real-time commands all the same, whatever its busy line says
+            if offline:
+                transport.mind_busy(self._uart, self._port, False)
+            self._uart.write(command)
+            await asyncio.sleep_ms(_KICK_TAKEN_MS)
+            if not self._uart.txdone():
+                self._kick_torn, self.kick_taken = True, False
+                self._empty_uart()
+            elif offline:
+                self._empty_uart()
+            if self.asb is None and self.phase not in (PHASE_RECEIVING, PHASE_ENDED):
+                self._uart.write(_PROBE)  # else its next status comes too late to say that the drawer is open
+        finally:
+            self._kicking = False
+            self._wake.set()
+
+    def _empty_uart(self):
+        transport.empty_uart(self._uart, self._port)
+        self._power.watch_line()
 
     def _abort(self, reason):
         """Give the job up; nothing of it that is still here will be printed."""
@@ -245,6 +327,11 @@ class Printer:
                 if not self._uart.any():
                     self._status.decide()
 
+    def _on_online(self, byte):
+        """The answer to DLE EOT 1."""
+        self._on_sign_of_life()
+        self.drawer_high = bool(byte & 0x04)
+
     def _on_sign_of_life(self):
         self._probes_unanswered = 0
         self._moved_at = time.ticks_ms()
@@ -269,6 +356,7 @@ class Printer:
         if asb == self.asb:
             return
         self.asb = asb
+        self.drawer_high = bool(asb[0] & 0x04)
         self._faults.set("cover_open", bool(asb[0] & 0x20))
         self._faults.set("cutter", bool(asb[1] & 0x08))
         self._faults.set("printer_error", bool(asb[1] & 0x24))
@@ -310,7 +398,7 @@ class Printer:
             self._look_at_power()
             if self._writing:
                 self._judge_stall()
-            elif not self._chunks and self.phase not in (PHASE_RECEIVING, PHASE_ENDED):
+            elif not self._kicking and not self._chunks and self.phase not in (PHASE_RECEIVING, PHASE_ENDED):
                 self._probe()
             task.rest()
             for _ in range(_PROBE_MS // _POWER_MS):
@@ -361,7 +449,7 @@ class Printer:
         if self.condition == _CONDITION_SILENT:
             return
         self.condition = _CONDITION_SILENT
-        self.asb = None
+        self.asb = self.drawer_high = None
         for code in ("cover_open", "cutter", "printer_error", "paper_end", "paper_near_end"):
             self._faults.set(code, False)
         self._faults.set("printer_power", True)
@@ -370,12 +458,20 @@ class Printer:
         self._tell_status()
 
 
+class _NeverBusy:
+    """In the place of a pin, where the printer has no line to signal busy."""
+
+    def value(self):
+        return 0
+
+
 class StatusReader:
     """Sorts the bytes that a printer sends; manual: "Status transmission", the fixed bits of each kind."""
 
-    def __init__(self, on_asb, on_sign_of_life, on_reply):
+    def __init__(self, on_asb, on_realtime, on_reply):
+        """`on_realtime(byte)`: an answer to DLE EOT."""
         self._on_asb = on_asb
-        self._on_sign_of_life = on_sign_of_life
+        self._on_realtime = on_realtime
         self._on_reply = on_reply
         self._asb = bytearray()
         self._block = bytearray()
@@ -404,7 +500,7 @@ class StatusReader:
         elif byte & 0x93 == 0x10:  # first byte of ASB
             self._asb.append(byte)
         elif byte & 0x93 == 0x12:  # answer to DLE EOT
-            self._on_sign_of_life()
+            self._on_realtime(byte)
         elif byte in (0x37, 0x3B, 0x5F):  # block: process id response, power notice, identity; ends with NUL
             self._block.append(byte)
         elif byte & 0x90 == 0x00 and len(self._lone) < _STATUS_TAIL_BYTES:  # answer to GS r

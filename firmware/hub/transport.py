@@ -28,6 +28,11 @@ def empty_uart(uart, port):
     uart.init(**options)
 
 
+def mind_busy(uart, port, minded):
+    """Send whether the other side signals busy or not; what the UART holds is thrown away."""
+    uart.init(**dict(_options(port), flow=0) if not minded else _options(port))
+
+
 def _options(port):
     options = {
         "baudrate": port["baud_rate"],

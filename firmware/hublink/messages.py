@@ -38,7 +38,7 @@ DICTIONARY = (
     (0x50, "prompt", "*", "why"),  # flasher: restart into MicroPython's prompt; obeyed where the link is the console
 )
 
-KICK_OUTCOMES = ("opened", "unverified", "drawer_stuck", "expired", "repeated", "duty", "invalid")
+KICK_OUTCOMES = ("opened", "unverified", "drawer_stuck", "expired", "repeated", "duty", "invalid", "printer_power")
 DRAWER_STATES = ("unknown", "closed", "open")
 SCANNER_STATES = ("reading", "off", "held")  # held: the ring is nearly full
 SCAN_HAS_SYMBOLOGY, SCAN_REPEAT, SCAN_CONTINUES = 1, 2, 4

@@ -433,18 +433,15 @@ class _Checker:
         if drawer is None:
             return
         if drawer.wiring == "printer":
-            yield self._finding(
-                "drawer.wiring",
-                (
-                    "on the printer's kick port only a receipt's own command (ESC p) opens the drawer; the hub can't",
-                    "钱箱接在打印机上时，只有小票中的指令（ESC p）能打开钱箱，集线盒无法控制",
-                ),
-                (
-                    'Good enough where the till prints to open it. For counterhub drawer open, write wiring = "gpio".',
-                    '若收银软件通过打印开箱则可用；需要 counterhub drawer open 时请写 wiring = "gpio"。',
-                ),
-                warning=True,
-            )
+            if self._board.printer is None:
+                yield self._finding(
+                    "drawer.wiring",
+                    (
+                        "there is no printer on whose kick port the drawer could hang",
+                        "没有打印机，钱箱无法接在打印机的钱箱口上",
+                    ),
+                    ('Describe the printer, or write wiring = "gpio".', '请填写打印机，或写 wiring = "gpio"。'),
+                )
             for key in ("kick", "switch"):
                 if getattr(drawer, key) is not None:
                     yield self._finding(

@@ -77,7 +77,10 @@ class Drawer(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     wiring: Literal["gpio", "printer"]
     kick: Annotated[list[Pin], Meta(min_length=1, max_length=2)] | None = None  # drawers 1 and 2; high: current flows
     switch: Pin | None = None
-    switch_closed_level: Level = 1
+    switch_closed_level: Level = 1  # what the switch, or the printer's status, reads with the drawer closed
+    # On the printer's kick port: how many there are, and whether their cable carries a switch.
+    drawers: Annotated[int, Meta(ge=1, le=2)] = 1
+    has_switch: bool = True
     left_open_ms: Annotated[int, Meta(ge=0, le=86_400_000)] = 30_000  # open for longer is a fault; 0: never
 
 

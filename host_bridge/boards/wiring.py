@@ -367,8 +367,8 @@ class _Planner:
         elif board.drawer:
             notes.append(
                 Text(
-                    "The drawer's plug goes into the printer's kick port (DK), not into the hub: receipts open it.",
-                    "钱箱插头请插入打印机的钱箱口（DK），不接集线盒：由小票指令开箱。",
+                    "The drawer's plug goes into the printer's kick port (DK), not into the hub.",
+                    "钱箱插头请插入打印机的钱箱口（DK），不接集线盒。",
                 )
             )
         if board.printer and board.wiring.printer == "rs232" and board.printer.cts is not None:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from host_bridge.devices.link import DeviceLink
+from host_bridge.devices.pieces import Pieces
 from host_bridge.devices.proof import NO_PROOF, Proof, ProofFinder, verdict
 from host_bridge.events import EventBus, JobEvent, PrinterEvent
 from host_bridge.interfaces.services import Refused, Submitted
@@ -27,7 +28,6 @@ from hublink.messages import ABORT_REASONS, NO_JOB, PRINTER
 
 log = logging.getLogger(__name__)
 
-CHUNK_BYTES = 240  # what one frame carries
 MAX_QUEUED_JOBS = 500
 MAX_QUEUED_BYTES = 64 << 20
 MAX_JOB_BYTES = 16 << 20
@@ -385,14 +385,14 @@ class PrinterService:
             if not await self._say(session, "job_begin", token, len(data), proof.request(token)):
                 return None
         if self._hub_job.phase == messages.PHASE_RECEIVING:
-            offset = self._hub_job.received_bytes
-            while offset < len(data):
+            pieces = Pieces(data)
+            await pieces.skip(self._hub_job.received_bytes)
+            while piece := pieces.next():
                 self._handed_out = job.job_id
-                if not await self._say(session, "job_data", data[offset : offset + CHUNK_BYTES]):
+                if not await self._say(session, "job_data", piece):
                     return None
                 if self._hub_job.phase == messages.PHASE_ABORTED:
                     break
-                offset += CHUNK_BYTES
             else:
                 if not await self._say(session, "job_end", token):
                     return None

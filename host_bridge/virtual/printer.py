@@ -48,7 +48,8 @@ _IDENTITY: Final = {65: "1.00", 66: "COUNTERHUB", 67: "VIRTUAL-80", 68: "V000001
 _IDENTITY_BITS: Final = {1: 0x20, 2: 0x03, 3: 0x01}  # model; type: two-byte characters, cutter; ROM version
 _CUTS: Final = frozenset(("GS V", "ESC i", "ESC m"))
 _MACROS: Final = frozenset(("GS :", "GS ^"))
-_ENQUIRIES: Final = frozenset(("DLE EOT", "GS a", "GS r", "GS ( H", "GS I"))
+# Obeyed in real time, or answered; none of them puts anything on paper.
+_ENQUIRIES: Final = frozenset(("DLE EOT", "DLE ENQ", "DLE DC4", "GS a", "GS r", "GS ( H", "GS I"))
 _OBEYED_OFFLINE: Final = frozenset(("GS a", "DLE EOT", "DLE ENQ", "DLE DC4", "NUL"))
 _OBEYED_DESELECTED: Final = frozenset(("ESC =", "DLE EOT", "DLE ENQ", "DLE DC4"))
 

@@ -247,11 +247,11 @@ def test_a_drawer_on_the_printer_has_no_pins() -> None:
     assert {each.key for each in found if each.severity == "error"} == {"drawer.kick", "drawer.switch"}
 
 
-def test_a_drawer_on_the_printer_is_opened_by_receipts_only_and_that_is_said() -> None:
+def test_a_drawer_on_the_printer_wants_nothing_but_a_printer() -> None:
     text = change(PICO, 'wiring = "gpio"', 'wiring = "printer"').replace("kick = [17]", "").replace("switch = 16", "")
-    found = only(text, "drawer.wiring")
-    assert found.severity == "warning"
-    assert "ESC p" in found.reason.zh
+    assert findings(text) == []
+    alone = text[: text.index("[printer]")] + text[text.index("[scanner]") :]
+    assert only(alone, "drawer.wiring").severity == "error"
 
 
 def test_a_drawer_without_a_switch_is_a_warning() -> None:

@@ -293,7 +293,7 @@ class Life:
         self._stand_ins = {"machine": self._machine(), "time": self._time(), "asyncio": self._asyncio()}
         self._stand_ins |= self.board.modules
         with self.in_place():
-            for name in ("app", "drawer", "kick_pins", "printer", "scanner"):
+            for name in ("app", "drawer", "kick_pins", "kick_printer", "printer", "scanner"):
                 importlib.import_module("hub." + name)
             return {name: module for name, module in sys.modules.items() if _is_firmware(name)}
 

@@ -33,7 +33,7 @@ class Counter(Bench):
     def __init__(self, *, powered: bool = True, sense: bool = False) -> None:
         super().__init__()
         self.powered, self.busy, self.has_asb, self.proves = powered, False, True, True
-        self.asb = ONLINE
+        self.asb, self.realtime = ONLINE, b"\x12"
         self.got = bytearray()  # all bytes but probes
         self.wire = self.board.line(1)
         self.wire.take = self._take
@@ -52,7 +52,7 @@ class Counter(Bench):
         if rest != data:
             self.wire.push(b"\x37\x25\0")
         while rest.startswith(PROBE):  # nothing else stands in a block with a probe
-            self.wire.push(b"\x12")
+            self.wire.push(self.realtime)
             rest = rest[len(PROBE) :]
         for byte in rest:
             self.got.append(byte)
@@ -386,6 +386,58 @@ async def test_a_new_session_is_told_the_status_and_how_far_the_job_is() -> None
     assert counter.link.heard("job_status") == [(JOB, RECEIVING, 0, 480, 480, b"")]
 
 
+@pytest.mark.parametrize(
+    ("pieces", "begun", "printed"),
+    [
+        ([240, 240, 100, 240, 240], True, 3),  # to where the last command ends
+        ([240, 240, 240], True, 3),  # none ends: all that is here
+        ([240, 240, 240], False, 0),  # nothing of it has been printed, and it need not be
+        ([100, 240, 240], False, 1),
+        ([100], True, 1),
+        ([], True, 0),
+    ],
+)
+def test_with_the_link_down_printing_stops_where_a_command_ends_and_goes_on_when_it_is_up(
+    pieces: list[int], begun: bool, printed: int
+) -> None:
+    async def main() -> None:
+        counter = Counter()
+        await counter.ready()
+        counter.wire.bytes_per_s = 1000
+        data = [bytes((65 + number,)) * size for number, size in enumerate(pieces)]
+        counter.link.say("job_begin", JOB, 5000, GS_R)
+        for piece in data:
+            counter.link.say("job_data", piece)
+        if begun:
+            await seconds(0.01)
+        counter.link.down()
+        await seconds(60)
+        assert counter.got == b"".join(data[:printed])
+        assert counter.printer.phase == RECEIVING
+        assert counter.fault_codes == set()
+
+        counter.link.up()
+        assert counter.statuses()[-1][2] == sum(pieces)
+        counter.link.say("job_data", b"end\n")
+        counter.link.say("job_end", JOB)
+        await until(lambda: counter.printer.phase == PROVEN, 10)
+        assert counter.got == b"".join(data) + b"end\n" + GS_R
+
+    run_in_virtual_time(main())
+
+
+@in_virtual_time
+async def test_a_job_that_is_here_to_its_end_is_printed_with_the_link_down() -> None:
+    counter = Counter()
+    await counter.ready()
+    counter.wire.bytes_per_s = 1000
+    counter.send(numbered(1200) + b"end\n")
+    counter.link.say("job_end", JOB)
+    counter.link.down()
+    await until(lambda: counter.printer.phase == PROVEN, 10)
+    assert counter.got == numbered(1200) + b"end\n" + GS_R
+
+
 @in_virtual_time
 async def test_what_could_not_be_told_for_want_of_room_is_told_later() -> None:
     counter = Counter()
@@ -682,7 +734,7 @@ READER = run_in_virtual_time(status_reader_class())
 def test_any_bytes_are_read_without_failing_and_a_status_afterwards_is_understood(pieces: list[bytes]) -> None:
     heard: list[bytes] = []
     replies: list[bytes] = []
-    reader = READER(heard.append, lambda: None, replies.append)
+    reader = READER(heard.append, lambda byte: None, replies.append)
     for piece in pieces:
         reader.feed(piece, len(piece))
     reader.decide()

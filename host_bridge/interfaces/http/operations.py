@@ -343,6 +343,7 @@ OPERATIONS: tuple[Operation, ...] = (
             "kick_invalid",
             "kick_busy",
             "drawer_stuck",
+            "printer_power",
             "duty",
             "repeated",
             "kick_failed",

@@ -60,6 +60,7 @@ CATALOGUE: dict[str, Kind] = {
     "kick_invalid": Kind(422, "The drawer can't be opened like this"),
     "kick_busy": Kind(503, "Too many kicks are under way"),
     "drawer_stuck": Kind(409, "The drawer got its pulse but did not open"),
+    "printer_power": Kind(503, "The printer, on which the drawer hangs, is off"),
     "duty": Kind(409, "The solenoid must cool down first"),
     "repeated": Kind(409, "The hub had this kick before"),
     "kick_failed": Kind(409, "The drawer did not open"),
