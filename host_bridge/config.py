@@ -6,7 +6,6 @@ Each key is described once, here; `python -m host_bridge.config` writes docs/con
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import re
 import sys
 import types
@@ -19,6 +18,7 @@ import msgspec
 import platformdirs
 from msgspec import Meta
 
+from host_bridge.address import Address
 from host_bridge.hub.manners import board_error
 from host_bridge.journal.limits import JournalLimits
 from host_bridge.toml_document import NO_FILE, ConfigError, Document, read_text
@@ -28,7 +28,6 @@ MAX_VIRTUAL_HUBS = 8  # each is two processes
 ONLY_HUB = "hub"  # the name of the one hub of [hub]
 MAX_PORT = 65535
 
-_HOST_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?\.?")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 _HUB_ID = re.compile("[0-9A-Fa-f]{16}")
 # A hub's name is a folder and a part of addresses; it is shorter than an id, so that the two can't be mixed up.
@@ -36,34 +35,6 @@ _HUB_NAME = re.compile("[a-z][a-z0-9-]{0,14}")
 _HUB_NAME_WORDS = "a letter, then letters, digits or -, all lower case, 15 at most"
 _NOT_ON_WINDOWS = re.compile("con|prn|aux|nul|com[0-9]|lpt[0-9]")
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
-
-
-class Address(msgspec.Struct, frozen=True):
-    """HOST:PORT to listen at."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Address:
-        """Read HOST:PORT or [IPV6]:PORT. Raises ValueError."""
-        host, colon, port = text.strip().rpartition(":")
-        if not colon or not host:
-            raise ValueError(f'no HOST:PORT in "{text}"')
-        if not (port.isascii() and port.isdecimal() and int(port) <= 65535):
-            raise ValueError(f'the port is "{port}", expected 0 to 65535')
-        if host.startswith("[") and host.endswith("]"):
-            return cls(str(ipaddress.IPv6Address(host[1:-1])), int(port))
-        if ":" in host:
-            raise ValueError(f"an IPv6 address needs brackets: [{host}]:{port}")
-        if re.fullmatch(r"[0-9.]+", host):
-            return cls(str(ipaddress.IPv4Address(host)), int(port))
-        if not _HOST_NAME.fullmatch(host):
-            raise ValueError(f'"{host}" is no host name')
-        return cls(host, int(port))
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def _address_error(text: str) -> str | None:
@@ -157,12 +128,26 @@ class Hub(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1200, le=4_000_000), _says("Speed of the backup port, as the board file says.")
     ] = 115_200
     recover: Annotated[
-        tuple[Literal["reopen", "dtr_rts"], ...],
+        tuple[Literal["reopen", "dtr_rts", "reset_line"], ...],
         _says(
-            "What the bridge may do to a silent hub, mildest first: close and open the port, toggle DTR/RTS.",
-            _Expected('a list of "reopen", "dtr_rts", each at most once', _once_error),
+            "What the bridge may do to a silent hub, mildest first: close and open the port, toggle DTR/RTS, pull the "
+            "hub's reset line.",
+            _Expected('a list of "reopen", "dtr_rts", "reset_line", each at most once', _once_error),
         ),
     ] = ("reopen",)
+    reset_line: Annotated[
+        str | None,
+        _says(
+            "The till's pin that the hub's reset is wired to, as adafruit-blinka names it: `D17` on a Raspberry Pi, "
+            "`C0` on an FT232H. Needs `pip install 'counterhub[gpio]'` and `reset_line` in `recover`.",
+            _Expected("the name of a pin", _empty_error),
+        ),
+    ] = None
+    reset_line_active: Annotated[
+        Literal["low", "high"],
+        _says('The level that resets the hub: "low" straight to RUN or EN, "high" by a transistor with a pull-down.'),
+    ] = "low"
+    reset_line_ms: Annotated[int, Meta(ge=1, le=1000), _says("How long the line is pulled.")] = 100
 
 
 class NamedHub(Hub, frozen=True, kw_only=True):
@@ -572,6 +557,9 @@ def _check_together(config: Config, document: Document) -> None:
             path = ("hubs", place.name, "backup_port") if config.hubs else ("hub", "backup_port")
             problem = f"port and backup_port are both {place.hub.port}: a backup is another port"
             raise document.error(path, problem)
+        if ("reset_line" in place.hub.recover) != (place.hub.reset_line is not None):
+            path = ("hubs", place.name, "reset_line") if config.hubs else ("hub", "reset_line")
+            raise document.error(path, 'a pin as reset_line and "reset_line" in recover go together: one is missing')
     if config.virtual.backup_path and config.virtual.emulated_pico:
         problem = "virtual.backup_path: an emulated Pico's UARTs belong to its printer and its scanner"
         raise document.error(("virtual", "backup_path"), problem)

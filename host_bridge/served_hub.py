@@ -237,6 +237,8 @@ class ServedHub:
         wanted_id = None if config.virtual.enabled else hub.id
         last_id = await last.read()
         choice = HubChoice(self.name, self._claims, wanted_id=wanted_id, last_id=last_id, remember=last.remember)
+        if config.virtual.enabled:  # its till has no pin that leads to it
+            hub = msgspec.structs.replace(hub, reset_line=None)
         self._link = make_link(
             hub,
             port,

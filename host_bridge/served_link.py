@@ -13,8 +13,10 @@ from host_bridge.hub.choice import HubChoice
 from host_bridge.hub.connection import TraceFrame
 from host_bridge.hub.manners import host_of
 from host_bridge.hub.reconnect import STDIN_UNIT_BYTES, HubLink, HubLinkOptions, Recovery
+from host_bridge.hub.reset_line import ResetLine
 
 DTR_RTS_AT_ATTEMPT = 3
+RESET_LINE_AFTER_DTR_RTS = 5  # the two attempts between show whether toggling DTR/RTS has helped
 
 ServedLink = HubLink | BackedUpLink
 
@@ -31,13 +33,22 @@ def make_link(
 ) -> ServedLink:
     """`port` and `backup_port` are the settings', or a virtual hub's in their place. `is_console`: the port is
     MicroPython's console, though it looks like no USB."""
-    recovery = Recovery(pulse_at=DTR_RTS_AT_ATTEMPT if "dtr_rts" in hub.recover else None)
+    pulse_at = DTR_RTS_AT_ATTEMPT if "dtr_rts" in hub.recover else None
+    reset_hub = None
+    if "reset_line" in hub.recover and hub.reset_line is not None:
+        line = ResetLine(hub.reset_line, active=hub.reset_line_active, pulse_ms=hub.reset_line_ms)
+        line.check_soon()
+        reset_hub = line.pull
+    reset_at = None if reset_hub is None else DTR_RTS_AT_ATTEMPT if pulse_at is None else RESET_LINE_AFTER_DTR_RTS
+    recovery = Recovery(pulse_at=pulse_at, reset_at=reset_at)
     host = None if hub.board is None else host_of(hub.board)
     options = HubLinkOptions(baud=hub.baud_rate, recovery=recovery, host=host)
     if is_console:
         options = msgspec.structs.replace(options, profile="usb", unit_bytes=STDIN_UNIT_BYTES)
     if backup_port is None:
-        return HubLink(port, options=options, publish=publish, keep_trace=keep_trace, choice=choice)
+        return HubLink(
+            port, options=options, publish=publish, keep_trace=keep_trace, choice=choice, reset_hub=reset_hub
+        )
     return BackedUpLink(
         port,
         backup_port,
@@ -46,4 +57,5 @@ def make_link(
         publish=publish,
         keep_trace=keep_trace,
         choice=choice,
+        reset_hub=reset_hub,
     )

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host_bridge import config
-from host_bridge.config import Address, Config, load
+from host_bridge.address import Address
+from host_bridge.config import Config, load
 from host_bridge.toml_document import MAX_FILE_BYTES, ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -105,6 +106,11 @@ def test_an_empty_file_and_one_written_by_notepad_are_fine(tmp_path, text):
         ("[hub]\nrecover = ['reopen', 'reopen']", 2, ["each at most once"]),
         ("[hub]\nrecover = [\n 'reopen',\n 'pray',\n]", 2, ["hub.recover", "'pray'"]),
         ("[hub]\nport = ''", 2, ["hub.port", "it is empty"]),
+        ("[hub]\nbackup_port = 'auto'", 2, ["hub.backup_port", "never the second"]),
+        ("[hub]\nport = 'COM5'\nbackup_port = 'COM5'", 3, ["both COM5", "another port"]),
+        ("[hub]\nreset_line = 'D17'", 2, ["recover", "go together"]),
+        ("[hub]\nrecover = ['reset_line']", None, ["reset_line", "go together"]),
+        ("[hub]\nreset_line_ms = 0", 2, ["hub.reset_line_ms", "from 1 to 1000"]),
         ("[hub]\nport = 2024-01-01", 2, ["the date"]),
         ("hub = 1", 1, ["hub is a section: expected [hub], got the number 1"]),
         ("[[hub]]\nport = 'x'", 1, ["expected [hub], got the list"]),

@@ -18,8 +18,9 @@ from host_bridge.cli.screen import mark, stdout
 from host_bridge.cli.words import Words
 
 if TYPE_CHECKING:
+    from host_bridge.address import Address
     from host_bridge.bridge import Addresses
-    from host_bridge.config import Address, Config
+    from host_bridge.config import Config
 
 _ADDRESS_ERRORS = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -82,6 +82,9 @@ class BackedUpLink:
             """What "auto" may look at: the backup's port is no candidate for the primary."""
             return [each for each in comports() if os.path.realpath(each.device) != os.path.realpath(backup_port)]
 
+        self._reset_hub: Callable[[], Awaitable[object]] | None = arguments.pop("reset_hub", None)
+        if self._reset_hub is not None:
+            arguments["reset_hub"] = self._reset_if_alone
         self._choice = arguments["choice"] = choice or HubChoice(port)
         self.limits = limits or PathLimits()
         self._publish = publish
@@ -178,6 +181,12 @@ class BackedUpLink:
 
     def peer_clock_ms(self) -> int | None:
         return self._in_use.link.peer_clock_ms() if self._in_use is not None else None
+
+    async def _reset_if_alone(self) -> None:
+        """A hub that answers on one of its paths is not reset for the other."""
+        assert self._reset_hub is not None
+        if self._in_use is None and not (self._primary.is_alive or self._backup.is_alive):
+            await self._reset_hub()
 
     # -- what a path calls -----------------------------------------------------------------------------------------
 

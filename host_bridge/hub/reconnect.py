@@ -39,6 +39,7 @@ from host_bridge.hub.connection import (
 from host_bridge.hub.console import Console
 from host_bridge.hub.direct import transport_class
 from host_bridge.hub.manners import manners_of, may_pulse
+from host_bridge.hub.reset_line import ResetLineError
 from host_bridge.hub.transport import (
     RESET_PULSE,
     Lines,
@@ -165,7 +166,7 @@ class HubLink:
         options: HubLinkOptions | None = None,
         publish: Callable[[LinkEvent], None] | None = None,
         keep_trace: Callable[[str, list[TraceFrame]], None] | None = None,
-        reset_hub: Callable[[], Awaitable[None]] | None = None,
+        reset_hub: Callable[[], Awaitable[object]] | None = None,
         choice: HubChoice | None = None,
         on_heard: Callable[[dict[str, Any]], None] | None = None,
         clock: Callable[[], datetime] = _utc_now,
@@ -522,10 +523,11 @@ class HubLink:
             self._unheard = 0
         if not due or self._reset_hub is None:
             return
-        log.warning("pulling the hub's reset line: %s", end.detail)
         try:
             async with asyncio.timeout(RESET_DEADLINE_MS / 1000):
                 await self._reset_hub()
+        except ResetLineError as error:
+            log.error("the reset line could not be pulled: %s", error)
         except Exception:  # whatever drives the pin, the link goes on without it
             log.exception("the reset line could not be pulled")
 

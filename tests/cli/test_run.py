@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from host_bridge.address import Address
 from host_bridge.bridge import Addresses, ServiceDied
 from host_bridge.cli import running
 from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.words import Words
-from host_bridge.config import Address, Config
+from host_bridge.config import Config
 from host_bridge.journal import JournalError
 from host_bridge.virtual.control import VirtualHubError
 from tests.cli.conftest import Command

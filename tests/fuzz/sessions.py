@@ -13,7 +13,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from host_bridge.config import Address
+from host_bridge.address import Address
 from host_bridge.interfaces.http import HttpInterface, HttpLimits
 from host_bridge.interfaces.raw import RawInterface
 from host_bridge.interfaces.services import ServedHub

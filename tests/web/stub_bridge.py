@@ -374,7 +374,7 @@ class StubBridge:
 
 
 async def main(port: int) -> None:
-    from host_bridge.config import Address
+    from host_bridge.address import Address
     from host_bridge.interfaces.http.server import HttpInterface
 
     bridge = StubBridge()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from host_bridge.config import Address
+from host_bridge.address import Address
 from host_bridge.events import LightEvent
 from host_bridge.interfaces.http.server import HttpInterface
 from host_bridge.journal.records import JobState, ScanState

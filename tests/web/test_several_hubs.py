@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from host_bridge.config import Address
+from host_bridge.address import Address
 from host_bridge.interfaces.http.server import HttpInterface
 from tests.web.chromium import Page, chromium_page
 from tests.web.stub_bridge import StubBridge

@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from host_bridge.config import Address
+from host_bridge.address import Address
 from host_bridge.hub.plugged import PluggedPort
 from host_bridge.interfaces.http import access, page, problem, static
 from host_bridge.interfaces.http.body import BodyReader

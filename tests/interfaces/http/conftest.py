@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from host_bridge.config import Address
+from host_bridge.address import Address
 from host_bridge.events import EventBus, ScanEvent, ScanSettledEvent
 from host_bridge.interfaces.http import HttpInterface, HttpLimits
 from host_bridge.interfaces.http.examples import STATE

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_bridge.config import Address
+from host_bridge.address import Address
 from host_bridge.interfaces.http.access import Access, parse_host, parse_origin
 from tests.interfaces.http.conftest import Running, Start
 from tests.interfaces.http.test_api import problem

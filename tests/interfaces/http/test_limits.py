@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from host_bridge.config import Address
+from host_bridge.address import Address
 from host_bridge.interfaces.http import HttpInterface, HttpLimits
 from tests.interfaces.http.conftest import Running, Start, fake_hubs
 from tests.interfaces.http.test_api import RAW, TEXT, problem

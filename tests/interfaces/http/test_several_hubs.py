@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from host_bridge.config import Address
+from host_bridge.address import Address
 from host_bridge.hub.plugged import PluggedPort
 from host_bridge.interfaces.http import HttpInterface, HttpLimits
 from host_bridge.interfaces.http.operations import every_operation
