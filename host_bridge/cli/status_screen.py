@@ -48,6 +48,10 @@ def render(state: State, words: Words) -> RenderableType:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row(words("link"), _status(state.link.status, words, "link."), _link_details(state, words))
+    for path in state.link.paths:
+        broken = path.status in ("down", "other_hub")
+        shown = mark("warning" if broken else "ok", words("path." + path.status))
+        table.add_row(words("path." + path.name), shown, _joined([path.reason, path.transport, path.port]))
     table.add_row(words("hub"), *_hub(state.hub, state.link.status == "up", words))
     table.add_row("", "", "")
     scanner, printer, drawer = state.devices.scanner, state.devices.printer, state.devices.drawer
@@ -80,7 +84,7 @@ def _link_details(state: State, words: Words) -> str:
         parts.append(link.transport)
         if link.round_trip_ms is not None:
             parts.append(words("link.round_trip", ms=link.round_trip_ms))
-    return _joined([*parts, link.port])  # the port last: it may be long
+    return _joined([*parts, None if link.paths else link.port])  # the port last: it may be long
 
 
 def _hub(hub: HubState | None, present: bool, words: Words) -> tuple[Styled | str, str]:
@@ -145,7 +149,8 @@ def fault_panel(fault: FaultState, words: Words, hub: str | None = None) -> Pane
         lines.append(Styled(words.of(fault.cause)))
     remedy = Styled.assemble((words("remedy"), "bold"), words.of(fault.remedy))
     lines.append(remedy)
-    blinks = words("fault.waits") if fault.device == "link" else words("fault.blinks", count=fault.blinks)
+    is_down = fault.device == "link" and fault.severity == "error"
+    blinks = words("fault.waits") if is_down else words("fault.blinks", count=fault.blinks)
     footer = _joined([fault.code, fault.device, words("fault.since", time=local_time(fault.since)), blinks])
     return Panel(
         Group(*lines),

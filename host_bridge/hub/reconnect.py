@@ -499,7 +499,8 @@ class HubLink:
         # a port that vanished is missing at the next try: that is no news
         same = self._told == end.code or (self._told, end.code) == ("port_vanished", "port_missing")
         level = logging.DEBUG if same else logging.WARNING
-        log.log(level, "no link to the hub: %s (%s)%s", end.code, end.detail, f" {end.remedy}" if end.remedy else "")
+        what = "the path on standby is no good" if self._standby else "no link to the hub"
+        log.log(level, what + ": %s (%s)%s", end.code, end.detail, f" {end.remedy}" if end.remedy else "")
         self._told = end.code
         self._set_down(end.code, end.detail, end.remedy)
 

@@ -61,6 +61,12 @@ function statisticsDetails(statistics) {
   );
 }
 
+/** How one of two paths to the hub fares, and where it is. */
+function pathText(path) {
+  const word = path.status === "down" && path.reason ? codeText("reason", path.reason) : t(`link.path.${path.status}`);
+  return path.port ? `${word} · ${path.port}` : word;
+}
+
 export class Cards {
   constructor() {
     this.node = byId("cards");
@@ -106,6 +112,7 @@ export class Cards {
         fact(t("link.transport"), link.status === "up" ? own(link.transport) : null),
         fact(t("link.round_trip"), link.round_trip_ms == null ? null : t("link.milliseconds", { n: link.round_trip_ms.toFixed(1) })),
         fact(t("link.session"), number(link.session)),
+        ...(link.paths ?? []).map((path) => fact(t(`link.${path.name}`), pathText(path))),
       ],
       details,
     );

@@ -16,7 +16,7 @@ const PICTURE_LIMIT_BYTES = 8_000_000; // the bridge takes 16 MiB; a larger pict
 const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const SHOWN_CHARACTERS = 60;
 const FAULT_ICONS = {
-  cable: "link", hub_power: "power", printer_power: "power", paper_end: "paper", paper_near_end: "paper",
+  cable: "link", backup_cable: "link", hub_power: "power", printer_power: "power", paper_end: "paper", paper_near_end: "paper",
   cover_open: "cover", cutter: "cut", drawer_stuck: "drawer", drawer_forced: "drawer", drawer_switch: "drawer",
   scanner_unplugged: "scanner",
   link_noise: "link", link_silent: "link", hub_hang: "hub",

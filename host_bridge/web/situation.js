@@ -16,9 +16,9 @@ function since(ms) {
   return el("span", { class: "since", "data-since": ms ?? "" });
 }
 
-/** How the fault shows on the hub. While the link is down the hub can't know why, and waits for the till. */
+/** How the fault shows on the hub. While the link is down the hub can't know why, and waits for the till; a backup path that fails is a warning. */
 function lightText(fault) {
-  if (fault.device === "link") return t("situation.light_waits");
+  if (fault.device === "link" && fault.severity === "error") return t("situation.light_waits");
   return t("situation.blinks", { n: fault.blinks });
 }
 
