@@ -17,6 +17,7 @@ from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.words import Words
 from host_bridge.devices.gs1 import Gs1
 from host_bridge.hub.plugged import PluggedPort
+from host_bridge.interfaces.services import Duplicate
 from host_bridge.journal.records import Job, Kick
 from host_bridge.state import FaultState, ScannerState, State
 
@@ -54,6 +55,7 @@ class Unreachable(CommandError):
 class _ProblemDocument(msgspec.Struct):
     detail: str = ""
     title: str = ""
+    title_zh: str = ""
     code: str = ""
     kick: Kick | None = None
     hubs: list[str] | None = None
@@ -63,6 +65,7 @@ class Accepted(msgspec.Struct, kw_only=True):
     job_id: str
     state: str = "queued"
     warning: str | None = None
+    duplicate: Duplicate | None = None
     replayed: bool = False
 
 
@@ -266,6 +269,8 @@ class Client:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return self._strange(f"HTTP {status} without a problem document")
         detail = problem.detail or problem.title or f"HTTP {status}"
+        if problem.title_zh and self._words.language == "zh":
+            detail = f"{problem.title_zh}（{detail}）"
         return Refusal(self._words, status, problem.code or f"http_{status}", detail, problem.kick, problem.hubs)
 
     def _strange(self, why: str) -> CommandError:

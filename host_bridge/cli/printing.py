@@ -189,5 +189,9 @@ async def _tell_remedies(client: Client, words: Words) -> None:
 def _tell_warnings(accepted: Accepted, words: Words) -> None:
     if accepted.replayed:
         screen.tell(words("print.replayed", job=accepted.job_id))
-    if accepted.warning:
+    if accepted.duplicate is not None:
+        duplicate = accepted.duplicate
+        text = words("print.duplicate", job=duplicate.job_id, seconds=duplicate.ago_s)
+        screen.tell(words("print.warning", text=text))
+    elif accepted.warning:
         screen.tell(words("print.warning", text=accepted.warning))

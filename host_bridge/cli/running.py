@@ -59,10 +59,14 @@ def serve(config: Config, new_loop: Callable[[], asyncio.AbstractEventLoop] | No
 def load_config(path: Path | None, given: Mapping[str, object]) -> Config:
     """Return the configuration: defaults, then the file, then what was given. Raises CommandError."""
     from host_bridge import config
-    from host_bridge.toml_document import ConfigError
+    from host_bridge.toml_document import NO_FILE, ConfigError
 
     try:
-        return config.load(path, given)
+        loaded = config.load(path, given)
+        if "virtual.hubs" in given and not loaded.virtual.enabled:
+            problem = "--hubs is for virtual hubs: give --virtual too"
+            raise ConfigError(NO_FILE, None, problem, "real ones are named in the configuration, as [hubs.NAME]")
+        return loaded
     except ConfigError as error:
         raise CommandError(ExitCode.USAGE, str(error)) from error
 

@@ -115,6 +115,10 @@ TABLE: dict[str, tuple[str, str]] = {
         "The idempotency key was known: this is the earlier job {job}.",
         "幂等键已使用：这是之前的任务 {job}。",
     ),
+    "print.duplicate": (
+        "the same content was sent as job {job} {seconds} s before",
+        "相同内容已在 {seconds} 秒前作为任务 {job} 发送",
+    ),
     "print.warning": ("warning: {text}", "警告：{text}"),
     "print.waiting": ("Job {job}: {state}", "任务 {job}：{state}"),
     "print.lost": ("The bridge went away; waiting for it to come back.", "服务暂时不可用，等待恢复。"),

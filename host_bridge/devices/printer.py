@@ -18,7 +18,7 @@ from host_bridge.devices.link import DeviceLink
 from host_bridge.devices.pieces import Pieces
 from host_bridge.devices.proof import NO_PROOF, Proof, ProofFinder, verdict
 from host_bridge.events import EventBus, JobEvent, PrinterEvent
-from host_bridge.interfaces.services import Refused, Submitted
+from host_bridge.interfaces.services import Duplicate, Refused, Submitted
 from host_bridge.journal import IdempotencyMismatch, IllegalTransition, Journal, JournalError, JournalFull
 from host_bridge.journal.records import Job, JobState
 from host_bridge.state import PrinterState
@@ -150,7 +150,11 @@ class PrinterService:
             return Submitted(job=job, replayed=True, warning=job.warning)
         self._events.publish(JobEvent(job=job))
         self._changed.set()
-        return Submitted(job=job, warning=await self._duplicate_warning(job))
+        duplicate = await self._find_duplicate(job)
+        warning = (
+            f"the same content was sent as job {duplicate.job_id} {duplicate.ago_s} s before" if duplicate else None
+        )
+        return Submitted(job=job, warning=warning, duplicate=duplicate)
 
     async def _add(self, data: bytes, source: str, idempotency_key: str | None) -> tuple[Job, bool]:
         """Into the journal and the queue; counted from the start, so that many at once don't pass the limits."""
@@ -512,7 +516,7 @@ class PrinterService:
         self._changed.clear()
         return True
 
-    async def _duplicate_warning(self, job: Job) -> str | None:
+    async def _find_duplicate(self, job: Job) -> Duplicate | None:
         """The same receipt twice within half a minute is often a retry by a till that forgot its idempotency key."""
         try:
             earlier = await self._journal.recent_duplicate(job.sha256, excluding=job.job_id)
@@ -521,8 +525,7 @@ class PrinterService:
             return None
         if earlier is None:
             return None
-        ago_s = max(0, job.created_at - earlier.created_at)
-        return f"the same content was sent as job {earlier.job_id} {ago_s:.0f} s before"
+        return Duplicate(job_id=earlier.job_id, ago_s=max(0, round(job.created_at - earlier.created_at)))
 
 
 def _not_cancellable(job: Job) -> Refused:

@@ -22,12 +22,20 @@ class Refused(Exception):
         self.detail = detail
 
 
+class Duplicate(msgspec.Struct, frozen=True, kw_only=True):
+    """The same content came before; perhaps a till sent it again without its idempotency key."""
+
+    job_id: str
+    ago_s: int
+
+
 class Submitted(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a print request: the journaled job."""
 
     job: Job
     replayed: bool = False  # the idempotency key was known: this is the earlier job, nothing new happened
     warning: str | None = None  # for example: the same content was printed as job … 12 s ago
+    duplicate: Duplicate | None = None  # the same, for a sentence in another language
 
 
 class Printing(Protocol):

@@ -12,10 +12,11 @@ export function bePatient(emulated) {
 
 /** A refusal (problem+json) or a failure to reach the bridge; `code` is stable, `detail` is for people. */
 export class Problem extends Error {
-  constructor({ title, detail, code, status }) {
+  constructor({ title, titleZh, detail, code, status }) {
     super(detail || title || code || String(status));
     this.name = "Problem";
     this.code = code;
+    this.titleZh = titleZh; // what went wrong in Chinese; the details are in English only
     this.status = status;
   }
 }
@@ -29,6 +30,7 @@ async function problemOf(response) {
   }
   return new Problem({
     title: body.title ?? response.statusText,
+    titleZh: body.title_zh,
     detail: body.detail,
     code: body.code ?? `http_${response.status}`,
     status: response.status,

@@ -10,7 +10,7 @@ import { receiptBytes } from "./samples.js";
 import { timeOf } from "./state.js";
 import { Till } from "./till.js";
 import { isLive, statuses } from "./status.js";
-import { OFFERED_SYMBOLOGIES, clockText, codeText, currentLanguage, hasText, reasonText, symbologyText, t } from "./text.js";
+import { OFFERED_SYMBOLOGIES, clockText, codeText, currentLanguage, hasText, problemText, reasonText, symbologyText, t } from "./text.js";
 
 const PICTURE_LIMIT_BYTES = 8_000_000; // the bridge takes 16 MiB; a larger picture is a mistake
 const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
@@ -104,7 +104,7 @@ export class Counter {
     try {
       this.#say(await action());
     } catch (error) {
-      this.#say(error.code === "unreachable" ? t("counter.unreachable") : t("counter.failed", { detail: error.message }));
+      this.#say(problemText(error));
     }
     this.changed();
   }
@@ -120,6 +120,7 @@ export class Counter {
     return this.#do(async () => {
       const answer = await post(at("print"), body, type);
       const done = t("print.done", { id: String(answer?.job_id ?? "").slice(0, 6) });
+      if (answer?.duplicate) return `${done} ${t("print.duplicate", { id: answer.duplicate.job_id.slice(0, 6), n: answer.duplicate.ago_s })}`;
       return answer?.warning ? `${done} ${answer.warning}` : done;
     });
   }

@@ -6,7 +6,7 @@ import { at } from "./hubs.js";
 import { icon } from "./icons.js";
 import { timeOf } from "./state.js";
 import { isLive } from "./status.js";
-import { clockText, codeText, currentLanguage, reasonText, sizeText, symbologyText, t } from "./text.js";
+import { clockText, codeText, currentLanguage, problemText, reasonText, sizeText, symbologyText, t } from "./text.js";
 
 const DATA_CHARACTERS = 90; // of a scan before "show all"
 const SCAN_ICONS = { waiting: "clock", delivered: "ok", expired: "cancelled" };
@@ -196,7 +196,7 @@ export class JobList {
       await post(at(`jobs/${encodeURIComponent(id)}/cancel`));
       this.note.textContent = t("jobs.cancelled", { id: short });
     } catch (error) {
-      this.note.textContent = error.code === "unreachable" ? t("counter.unreachable") : t("counter.failed", { detail: error.message });
+      this.note.textContent = problemText(error);
     }
     this.changed();
   }

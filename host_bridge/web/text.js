@@ -254,6 +254,7 @@ const TEXTS = {
   "print.drop": ["Drop a PNG picture here to print it", "把 PNG 图片拖到这里打印"],
   "print.choose": ["Choose a picture", "选择图片"],
   "print.done": ["The bridge took it as job {id}.", "桥接服务已接收，任务 {id}。"],
+  "print.duplicate": ["The same content was sent as job {id} {n} s before.", "相同内容已在 {n} 秒前作为任务 {id} 发送。"],
   "print.nothing": ["Type something to print first.", "请先输入要打印的文字。"],
   "print.not_png": ["That is not a PNG picture. Only PNG is printed from here.", "这不是 PNG 图片。这里只能打印 PNG。"],
   "print.too_large": ["That picture has {n} MB; at most {max} MB are taken.", "图片有 {n} MB，最多接收 {max} MB。"],
@@ -388,6 +389,13 @@ export function serveTexts(answer) {
 export function reasonText(code) {
   const text = Object.hasOwn(reasons, code) ? pick(reasons[code]) : String(code);
   return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Why the bridge refused: in Chinese what it is, with its details as they come. */
+export function problemText(error) {
+  if (error.code === "unreachable") return t("counter.unreachable");
+  const why = language === "zh" && error.titleZh ? `${error.titleZh}（${error.message}）` : error.message;
+  return t("counter.failed", { detail: why });
 }
 
 /** The text for a code that the server may extend: `prefix.code` if there is one, otherwise the code itself. */

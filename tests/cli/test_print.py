@@ -208,3 +208,26 @@ def test_what_has_printer_commands_is_never_taken_for_text(data: bytes) -> None:
 
 def test_a_missing_file_name_is_a_usage_error(counterhub: Command) -> None:
     assert counterhub("print").exit_code == 2
+
+
+def test_a_receipt_that_came_before_is_said_in_the_readers_language(
+    printer: FakeBridge, counterhub: Command, tmp_path: Path
+) -> None:
+    accepted = {"job_id": JOB_PATH.rpartition("/")[2], "warning": "the same content was sent as job ff 12 s before"}
+    printer.answers["/api/v1/print"] = [accepted | {"duplicate": {"job_id": "ff", "ago_s": 12}}]
+    english = counterhub("print", receipt(tmp_path), "--no-wait", url=printer.url)
+    assert "warning: the same content was sent as job ff 12 s before" in english.err
+    chinese = counterhub("print", receipt(tmp_path), "--no-wait", "--lang", "zh", url=printer.url)
+    assert "警告：相同内容已在 12 秒前作为任务 ff 发送" in chinese.err
+
+
+def test_a_refusal_is_named_in_the_readers_language(printer: FakeBridge, counterhub: Command, tmp_path: Path) -> None:
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        return problem(507, "journal_full", "the disk is full", title_zh="服务无法再保存新内容")
+
+    printer.answers["/api/v1/print"] = [refuse]
+    assert (
+        "服务无法再保存新内容（the disk is full）"
+        in counterhub("print", receipt(tmp_path), "--lang", "zh", url=printer.url).err
+    )
+    assert "服务" not in counterhub("print", receipt(tmp_path), url=printer.url).err

@@ -67,6 +67,7 @@ def test_a_configuration_that_is_missing_exits_with_2(counterhub: Command, tmp_p
         ["--log-level", "loud"],
         ["--port", " "],
         ["--http", "127.0.0.1:9100"],  # the raw port's
+        ["--hubs", "2"],  # real hubs are named in the configuration
         ["--nonsense"],
         ["nonsense"],
     ],

@@ -89,6 +89,7 @@ async def print_job(request: web.Request) -> web.Response:
         state="queued",
         links=links,
         warning=msgspec.UNSET if warning is None else warning,
+        duplicate=submitted.duplicate or msgspec.UNSET,
     )
     headers = {"Location": links.self} | (REPLAYED_HEADER if submitted.replayed else {})
     return json_answer(answer, status=202, headers=headers)

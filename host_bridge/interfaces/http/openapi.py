@@ -59,7 +59,8 @@ def document(version: str) -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": components},
         "x-problem-codes": {
-            code: {"status": kind.status, "title": kind.title} for code, kind in sorted(CATALOGUE.items())
+            code: {"status": kind.status, "title": kind.title, "x-title-zh": kind.title_zh}
+            for code, kind in sorted(CATALOGUE.items())
         },
     }
 

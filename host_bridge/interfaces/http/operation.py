@@ -103,8 +103,9 @@ class Operation:
 
     @property
     def all_problems(self) -> tuple[str, ...]:
-        hub = () if not self.of_hub else ("hub_not_named",) if self.short is None else ("hub_unknown",)
-        return (*self.problems, *hub, *(KEY_PROBLEMS if self.acts else ()), *COMMON_PROBLEMS)
+        hub = ("hub_stopped", "journal_failed", "hub_not_named" if self.short is None else "hub_unknown")
+        found = (*self.problems, *(hub if self.of_hub else ()), *(KEY_PROBLEMS if self.acts else ()), *COMMON_PROBLEMS)
+        return tuple(dict.fromkeys(found))
 
 
 _HUB = Parameter(

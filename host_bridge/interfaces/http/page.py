@@ -205,7 +205,7 @@ def _responses(responses: dict[str, Any]) -> str:
 def _problems() -> str:
     rows = "".join(
         f'<tr id="problem-{code}"><td><span class="status s{kind.status // 100}">{kind.status}</span></td>'
-        f"<td><code>{code}</code></td><td>{escape(kind.title)}</td></tr>"
+        f"<td><code>{code}</code></td><td>{_both(kind.title, kind.title_zh)}</td></tr>"
         for code, kind in sorted(CATALOGUE.items(), key=lambda entry: (entry[1].status, entry[0]))
     )
     heading = _both("Problem codes", "错误码")

@@ -12,7 +12,7 @@ from host_bridge.devices.gs1 import Gs1
 from host_bridge.devices.scanner_switch import OFF_MS_MAX, OFF_MS_MIN
 from host_bridge.hub.plugged import PluggedPort
 from host_bridge.interfaces.http.body import MAX_INTEGER
-from host_bridge.interfaces.services import Receipt
+from host_bridge.interfaces.services import Duplicate, Receipt
 from host_bridge.journal.records import Job, Scan, ScanState
 from host_bridge.state import FaultState, State, Text
 
@@ -66,6 +66,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["queued"]  # as accepted; the same in the answer to a retry
     links: JobLinks
     warning: str | msgspec.UnsetType = msgspec.UNSET
+    duplicate: Duplicate | msgspec.UnsetType = msgspec.UNSET  # what the warning says, for another language
 
 
 class JobView(Job, frozen=True, kw_only=True):

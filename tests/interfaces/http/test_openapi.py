@@ -149,3 +149,9 @@ async def test_the_pages_own_style_and_script_pass_its_policy(server: Running) -
 async def test_a_host_name_never_becomes_markup_or_shell(server: Running) -> None:
     text = page.render(DOCUMENT, "http://<script>")
     assert "<script>alert" not in text and "http://<script>" not in text
+
+
+def test_every_problem_has_a_title_in_both_languages() -> None:
+    for code, kind in CATALOGUE.items():
+        assert not re.search("[\u4e00-\u9fff]", kind.title), code
+        assert re.search("[\u4e00-\u9fff]", kind.title_zh), code
