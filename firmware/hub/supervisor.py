@@ -57,7 +57,6 @@ class Supervisor:
         self._condemned = False
         self._watchdog = machine.WDT(timeout=watchdog_ms)
         self._witness = timers.take()
-        self._witness.init(mode=machine.Timer.PERIODIC, period=_WITNESS_MS, callback=self._look)
 
     def add(self, name, run, deadline_ms=1000):
         """Register a task: `run(task)` is an async function that never returns in good health."""
@@ -67,6 +66,8 @@ class Supervisor:
 
     async def run(self):
         """Run all tasks, for ever."""
+        self._loop_seen_at = time.ticks_ms()  # loading the devices may have taken its time: that was no hang
+        self._witness.init(mode=machine.Timer.PERIODIC, period=_WITNESS_MS, callback=self._look)
         for task in self._tasks:
             asyncio.create_task(self._keep(task))
         while True:

@@ -75,7 +75,7 @@ def _drawer(drawer: DrawerState, words: Words) -> Styled:
     return _status(drawer.status, words)
 
 
-def _link_details(state: State, words: Words) -> str:
+def _link_details(state: State, words: Words) -> Styled:
     link = state.link
     parts: list[str | None] = [words("link.since", time=local_time(link.since))]
     if link.status == "down":
@@ -87,9 +87,9 @@ def _link_details(state: State, words: Words) -> str:
     return _joined([*parts, None if link.paths else link.port])  # the port last: it may be long
 
 
-def _hub(hub: HubState | None, present: bool, words: Words) -> tuple[Styled | str, str]:
+def _hub(hub: HubState | None, present: bool, words: Words) -> tuple[Styled, Styled]:
     if hub is None:
-        return mark("unknown", words("hub.none")), ""
+        return mark("unknown", words("hub.none")), Styled("")
     head = Styled(hub.name or hub.id)
     if hub.safe_mode:
         head = mark("warning", f"{hub.name or hub.id} {words('hub.safe_mode')}")
@@ -105,13 +105,13 @@ def _hub(hub: HubState | None, present: bool, words: Words) -> tuple[Styled | st
     return head, _joined(parts)
 
 
-def _scanner_details(scanner: ScannerState, words: Words) -> str:
+def _scanner_details(scanner: ScannerState, words: Words) -> Styled:
     waiting = words("scanner.waiting", count=scanner.waiting) if scanner.waiting else None
     off = words("scanner.off_until", time=local_time(scanner.off_until)) if scanner.off_until else None
     return _joined([words("scanner.scans", count=scanner.scans), waiting, off])
 
 
-def _printer_details(printer: PrinterState, words: Words) -> str:
+def _printer_details(printer: PrinterState, words: Words) -> Styled:
     return _joined(
         [
             words(f"paper.{printer.paper}"),
@@ -123,7 +123,7 @@ def _printer_details(printer: PrinterState, words: Words) -> str:
     )
 
 
-def _indicator(indicator: IndicatorState, words: Words) -> tuple[Styled, str]:
+def _indicator(indicator: IndicatorState, words: Words) -> tuple[Styled, Styled]:
     """The light's steps as dots, hollow where it is dark, and what they mean."""
     dots = Styled()
     for step in indicator.steps[:SHOWN_STEPS]:
@@ -156,12 +156,13 @@ def fault_panel(fault: FaultState, words: Words, hub: str | None = None) -> Pane
         Group(*lines),
         title=title,
         title_align="left",
-        subtitle=Styled(footer, "dim"),
+        subtitle=Styled.assemble((footer.plain, "dim")),
         subtitle_align="right",
         border_style=SEVERITY_BORDERS.get(fault.severity, "white"),
         width=WIDTH,
     )
 
 
-def _joined(parts: list[str | None]) -> str:
-    return " · ".join(part for part in parts if part)
+def _joined(parts: list[str | None]) -> Styled:
+    """Not a str: rich would take what a hub says in square brackets for its own marks."""
+    return Styled(" · ".join(part for part in parts if part))

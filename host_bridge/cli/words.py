@@ -72,7 +72,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "hub.firmware": ("firmware {version}", "固件 {version}"),
     "hub.boots": ("boot {boots}, cause: {cause}", "第 {boots} 次启动，原因：{cause}"),
     "hub.safe_mode": ("SAFE MODE", "安全模式"),
-    "hub.crumb": ("last crash: {crash} [{crumb}]", "上次崩溃：{crash} [{crumb}]"),
+    "hub.crumb": ("last crash: {crash} ({crumb})", "上次崩溃：{crash}（{crumb}）"),
     "scanner": ("Scanner", "扫码枪"),
     "printer": ("Printer", "打印机"),
     "drawer": ("Drawer", "钱箱"),

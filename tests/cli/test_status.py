@@ -73,6 +73,19 @@ def test_no_hub_yet(bridge: FakeBridge, counterhub: Command) -> None:
     assert "none was met yet" in counterhub("status", url=bridge.url).out
 
 
+def test_what_died_where_and_how_often_and_what_the_board_file_lacks(bridge: FakeBridge, counterhub: Command) -> None:
+    state = make_state()
+    state["hub"] |= {
+        "crumb": "hang:scanner:scan:61s:2x",
+        "crash": {"en": "The hub's program hung in task scanner", "zh": "卡死"},
+        "problems": ["board.json: printer: expected [a section], found 7"],
+    }
+    bridge.answers["/api/v1/state"] = [state]
+    said = " ".join(counterhub("status", url=bridge.url).out.replace("│", " ").split())
+    assert "last crash: The hub's program hung in task scanner (hang:scanner:scan:61s:2x)" in said
+    assert "board.json: printer: expected [a section], found 7" in said
+
+
 def test_json_is_the_state_as_sent_with_what_a_newer_bridge_added(bridge: FakeBridge, counterhub: Command) -> None:
     state = make_state(faults=[FAULT], something_new={"x": 1})
     bridge.answers["/api/v1/state"] = [state]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from functools import partial
 from typing import Any
@@ -221,6 +222,48 @@ async def test_five_crashes_lead_to_safe_mode_and_a_mended_board_leaves_it(
         await power_cycle(till)
     await till.until(lambda state: not state["faults"] and not state["hub"]["safe_mode"])
     assert await printed(till, await till.print(receipt(5, 2000))) == receipt(5, 2000)
+
+
+async def test_a_board_file_that_is_wrong_or_damaged_is_told_and_the_counter_goes_on(
+    till: Till, module_bridge: LiveBridge
+) -> None:
+    flash = module_bridge.state_dir / "virtual-hub" / "flash"
+    good = (flash / "board.json").read_bytes()
+    wrong = json.loads(good)
+    wrong["scanner"]["rx"] = 77
+    try:
+        (flash / "board.json").write_text(json.dumps(wrong))
+        await power_cycle(till)
+        await named(till, {"board_file", "scanner_left_out"}, "board.json: scanner.rx: there is no pin 77")
+        assert await printed(till, await till.print(receipt(6, 2000))) == receipt(6, 2000)
+
+        (flash / "board.json").write_bytes(good[:40])
+        (flash / "board.kept.json").write_bytes(good)
+        await power_cycle(till)
+        await named(till, {"board_file"}, "board.json: ")
+        await scan(till, "4006381333931")
+        await till.until(lambda state: state["devices"]["scanner"]["scans"] > 0)
+
+        (flash / "board.json").write_bytes(good)
+        (flash / "hub" / "scanner.py").rename(flash / "hub" / "scanner.away")
+        await power_cycle(till)
+        await named(till, {"board_file", "scanner_left_out"}, "firmware: scanner: ")
+    finally:
+        (flash / "board.json").write_bytes(good)
+        if (flash / "hub" / "scanner.away").exists():
+            (flash / "hub" / "scanner.away").rename(flash / "hub" / "scanner.py")
+        await power_cycle(till)
+    await till.until(lambda state: not state["faults"])
+
+
+async def named(till: Till, codes: set[str], problem: str) -> None:
+    """The hub's faults are these, and it says why."""
+    await till.until(
+        lambda state: (
+            {fault["code"] for fault in state["faults"]} == codes
+            and any(said.startswith(problem) for said in state["hub"]["problems"])
+        )
+    )
 
 
 async def power_cycle(till: Till) -> None:

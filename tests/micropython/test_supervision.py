@@ -18,6 +18,7 @@ from host_bridge.interfaces.services import Refused
 from host_bridge.virtual.counter import Counter
 from host_bridge.virtual.flash import lay_firmware
 from host_bridge.virtual.options import Options
+from host_bridge.virtual.wiring import BACKUP
 from hublink import hello as hello_codec
 from hublink.frame import HELLO, FrameReader
 from tests.micropython.vm import FIRMWARE
@@ -57,6 +58,8 @@ TASKS = {
     "link_read": "receive",
     "link_write": "send",
     "link_time": "timer",
+    "backup_read": "receive",
+    "backup_write": "send",
     "indicator": "light",
     "drawer": "pulse",
     "drawer_switch": "switch",
@@ -71,6 +74,7 @@ TASKS = {
 async def last_words(folder: Path, main: str) -> dict[str, Any]:
     """Run a hub with this main.py until its second life; that life's HELLO."""
     board = {**tomllib.loads(BOARD.read_text(encoding="utf-8")), "watchdog_ms": WATCHDOG_MS}
+    board["backup_link"] = {**board["link"], "uart": BACKUP.uart, "tx": BACKUP.tx, "rx": BACKUP.rx}
     lay_firmware(FIRMWARE, folder / "flash", board)
     (folder / "flash" / "main.py").write_text(main)
     causes: asyncio.Queue[str] = asyncio.Queue()
@@ -79,9 +83,9 @@ async def last_words(folder: Path, main: str) -> dict[str, Any]:
         if event["event"] == "restart":
             causes.put_nowait(event["cause"])
 
-    counter = Counter(folder, Options(engine="micropython"), on_event)
+    counter = Counter(folder, Options(engine="micropython", backup_path=True), on_event)
     await counter.start()
-    till = Till(counter.port.address)
+    till, backup = Till(counter.port.address), Till(counter.backup_port.address)
     try:
         async with asyncio.timeout(NEXT_LIFE_WITHIN_S):
             assert await causes.get() == "PWRON_RESET"
@@ -89,6 +93,7 @@ async def last_words(folder: Path, main: str) -> dict[str, Any]:
                 with contextlib.suppress(Refused):  # the scanner is held off: nobody takes the scans
                     counter.scan("4006381333931", None)
                 await till.write(b"\n")
+                await backup.write(b"\n")
                 await asyncio.sleep(0.1)
             till.received.clear()
             while not (hellos := heard(bytes(till.received))):
@@ -96,6 +101,7 @@ async def last_words(folder: Path, main: str) -> dict[str, Any]:
             return hellos[0]
     finally:
         till.close()
+        backup.close()
         await counter.stop()
 
 
