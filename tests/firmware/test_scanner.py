@@ -142,6 +142,19 @@ async def test_scans_without_a_suffix_at_full_speed_are_told_apart_by_the_pause_
     assert counter.fault_codes == set()
 
 
+@pytest.mark.parametrize("baud_rate", [9600, 115_200])
+def test_a_scan_is_on_its_way_within_5_ms_of_its_last_byte(baud_rate: int) -> None:
+    async def main() -> None:
+        counter = Counter(baud_rate=baud_rate)
+        for byte in b"]E04006381333931":
+            await counter.reads(bytes((byte,)), 10 / baud_rate)
+        counter.wire.push(b"\r")
+        await seconds(0.005)
+        assert counter.data() == [b"]E04006381333931"]
+
+    run_in_virtual_time(main())
+
+
 @in_virtual_time
 async def test_separators_inside_a_code_stay_where_they_are() -> None:
     counter = Counter()
@@ -621,14 +634,18 @@ CODE = st.binary(min_size=1, max_size=700).map(lambda data: data.replace(b"\r", 
 STEP = st.one_of(
     st.tuples(st.just("scan"), CODE),
     st.tuples(st.sampled_from(["down", "up", "taken", "no_room", "room"]), st.integers(0, 10)),
+    st.tuples(st.sampled_from(["off", "on", "wait", "answer"]), st.integers(0, 5000)),
 )
+COMMANDS = {"serial_syn": (SYN_ON, SYN_OFF), "gm65": (GM65_ON, GM65_OFF)}
 
 
 @settings(max_examples=60)
-@given(st.lists(STEP, max_size=40), st.integers(0, TICKS_MASK))
-def test_every_scan_arrives_once_in_order_and_whole_whatever_the_link_does(steps: list[Any], offset: int) -> None:
+@given(st.lists(STEP, max_size=40), st.integers(0, TICKS_MASK), st.sampled_from(["none", "serial_syn", "gm65"]))
+def test_every_scan_arrives_once_in_order_and_whole_whatever_the_link_does(
+    steps: list[Any], offset: int, trigger: str
+) -> None:
     async def main() -> None:
-        counter = Counter(ticks_offset=offset)
+        counter = Counter(ticks_offset=offset, trigger=trigger)
         expected: list[bytes] = []
         owned: dict[int, bytes] = {}  # the bridge's journal
         heard = 0
@@ -663,7 +680,18 @@ def test_every_scan_arrives_once_in_order_and_whole_whatever_the_link_does(steps
                 counter.link.room = value
             elif kind == "room":
                 counter.link.writable(SCANNER_CHANNEL)
+            elif kind in ("off", "on") and counter.link.is_up:
+                counter.link.say("scanner_enable", int(kind == "on"), value)
+            elif kind == "wait":
+                await seconds(value / 1000)
+            elif kind == "answer" and trigger == "gm65":
+                await counter.reads(GM65_ANSWER, 0.01)
             listen()
+            if trigger in COMMANDS:
+                await seconds(0.005)  # a command is on the line for so long
+                sent = bytes(counter.wire.sent)
+                last = max((sent.rfind(command), on) for on, command in enumerate(reversed(COMMANDS[trigger])))[1]
+                assert bool(last) == (counter.scanner.state() == READING)
         counter.link.room = 1 << 30
         counter.link.down()
         begun = (0, b"")
