@@ -31,6 +31,7 @@ _DELIMITER = 0x7E
 _QUIET_MS = 20  # a pause between two writes of the bridge: within a unit there is none so long
 _GOOD_BURSTS = 2
 _STALLED_MS = 100
+_STRAY_BYTES = 128  # read one by one at a time: each has a window of its own
 _ROOM_BYTES = 256  # CFG_TUD_CDC_TX_BUFSIZE at full speed
 _ROOM_POLL_FIRST_MS, _ROOM_POLL_MAX_MS = 2, 50
 _CTRL_C = 3
@@ -69,6 +70,12 @@ class ConsoleLink:
             self._judge_burst()
         return self._read_units() if self._in_step else self._read_bytes()
 
+    def write_now(self, data):
+        """Write it if there is surely room; how many bytes went."""
+        if self._unheard_bytes + len(data) > _ROOM_BYTES or not _is_ready(self._room):
+            return 0
+        return self._put(data)
+
     async def write(self, data):
         """Write all of it, however long the host doesn't read."""
         if self._unheard_bytes + len(data) <= _ROOM_BYTES:
@@ -90,22 +97,26 @@ class ConsoleLink:
         view = memoryview(buffer)
         self._buffer = buffer
         self._units = tuple(view[at : at + UNIT_BYTES] for at in range(0, len(buffer) - UNIT_BYTES + 1, UNIT_BYTES))
-        self._bytes = tuple(view[at : at + 1] for at in range(len(buffer)))
+        self._bytes = tuple(view[at : at + 1] for at in range(min(len(buffer), _STRAY_BYTES)))
 
     def _read_units(self):
         count = 0
+        readinto = self._in.readinto
+        poll = self._input.ipoll
+        self._reading_since = time.ticks_ms()
         for unit in self._units:
-            self._reading_since = time.ticks_ms()
-            self._in.readinto(unit)
-            self._reading_since = None
+            readinto(unit)
             count += UNIT_BYTES
             if self._rescued:
                 os.dupterm(None)
                 self._rescued = False
                 self._leave_step()
                 break
-            if not _is_ready(self._input):
+            for _ in poll(0):
                 break
+            else:
+                break
+        self._reading_since = None
         return count
 
     def _read_bytes(self):

@@ -33,7 +33,6 @@ _PROBE_MS = 500
 _POWER_MS = 100  # how soon a loss of power that the chip noticed is acted on
 _PROBES_FOR_SILENCE = 2
 _STALL_MS = 1500  # the printer takes nothing and has not said why: a busy one moves within a few hundred ms
-_WRITE_BYTES = 64  # handed to the UART at a time
 _FULL_BYTES = 240  # of a job's message; a shorter one ends where a command ends
 _KICK_TAKEN_MS = 40  # five bytes take 6 ms at 9600 baud; a kick that is stuck for so long is taken back
 _KICK_WANTED_MS = 100  # since a kick was last asked for: so long the line is kept free for it where a command ends
@@ -57,6 +56,7 @@ class Printer:
         self._uart = transport.open_uart(port)
         self._power = PowerLines(port, self._uart)
         self._busy = Pin(port["cts"]) if "cts" in port else _NeverBusy()
+        self._feeder = transport.open_feeder(self._uart, port)
         self._uplink = uplink
         self._faults = faults
         self._on_printing = on_printing
@@ -192,53 +192,53 @@ class Printer:
             task.rest()
 
     async def _feed(self, task):
-        writer = transport.open_writer(self._uart, self._port)
         while True:
             if self._power.lost:  # what comes now would be the rest of a job, for a printer that knows nothing of it
                 await asyncio.sleep_ms(_POWER_MS)
             elif self._clear_due:  # or it would take the next job for the rest of what it waits for
                 self._clear_due = False
-                await self._write(writer, _CLEAR)
+                await self._write(_CLEAR)
                 await asyncio.sleep_ms(_CLEAR_MS)
             elif self._kick_has_the_line():
                 await asyncio.sleep_ms(_KICK_POLL_MS)
             elif self._kick_torn:
                 self._kick_torn = False
-                await self._write(writer, _COMPLETES_KICK)
+                await self._write(_COMPLETES_KICK)
+            elif self._chunks and self._chunks_allowed != 0 and self._feeder.room(len(self._chunks[0])):
+                await self._feeder.wait(len(self._chunks[0]))  # what is to be done may be another thing then
             elif self._chunks and self._chunks_allowed != 0:
                 self._at_boundary = False
-                await self._write_chunk(writer, self._chunks[0])
+                # Counted before, not after: of a job with written_bytes 0 nothing can have reached the printer.
+                self.written_bytes += len(self._chunks[0])
+                await self._write(self._chunks[0])
                 self._at_boundary = len(self._chunks.pop(0)) < _FULL_BYTES
                 if self._chunks_allowed:
                     self._chunks_allowed -= 1
                 self._uplink.grant(PRINTER)
             elif self.phase == PHASE_ENDED and not self._chunks:
-                await self._write(writer, self._proof)
+                await self._write(self._proof)
                 self.phase = PHASE_WRITTEN
                 self._tell_job()
             elif self._asb_due and self.phase != PHASE_RECEIVING:  # inside a job it could fall into a picture
                 self._asb_due = False
-                await self._write(writer, _ENABLE_ASB)
+                await self._write(_ENABLE_ASB)
             elif self._queries and self.phase != PHASE_RECEIVING:
-                await self._write(writer, self._queries.pop(0))
+                await self._write(self._queries.pop(0))
             else:
                 self._wake.clear()
                 await self._wake.wait()
 
-    async def _write_chunk(self, writer, chunk):
-        for start in range(0, len(chunk), _WRITE_BYTES):
-            piece = chunk[start : start + _WRITE_BYTES]
-            # Counted before, not after: of a job with written_bytes 0 nothing can have reached the printer.
-            self.written_bytes += len(piece)
-            await self._write(writer, piece)
-
-    async def _write(self, writer, data):
-        self._moved_at = time.ticks_ms()
+    async def _write(self, data):
         self._writing = True
-        self._task.work("write")
-        writer.write(data)
-        self._task.rest()
-        await writer.drain()
+        self._moved_at = time.ticks_ms()
+        while data:
+            await self._feeder.wait(len(data))
+            self._task.work("write")
+            count = self._feeder.put(data)
+            self._task.rest()
+            if count:
+                self._moved_at = time.ticks_ms()
+                data = data[count:]
         self._writing = False
 
     # -- kicks ---------------------------------------------------------------------------------------------------
@@ -294,6 +294,7 @@ class Printer:
 
     def _empty_uart(self):
         transport.empty_uart(self._uart, self._port)
+        self._feeder.forget()
         self._power.watch_line()
 
     def _abort(self, reason):
@@ -313,7 +314,7 @@ class Printer:
 
     async def read(self, task):
         """Task: what the printer says."""
-        reader = asyncio.StreamReader(self._uart)
+        reader = transport.UartReader(self._uart)
         buffer = bytearray(_READ_BYTES)
         while True:
             count = await reader.readinto(buffer)

@@ -23,6 +23,7 @@ _OFF_MS_MAX = 3_600_000  # as long as a till may switch it off without saying so
 _ARM_MS = 2000  # the shortest time that a scanner reads for after a command is a few seconds
 _PART_BYTES_MAX = 231  # of a scan in one frame: 240 less the message's fixed part
 _IDLE_END_MS = 50
+_LOOK_MS = 2  # how often, in the middle of a scan: two characters at 9600 baud
 _SUFFIX_WAIT_MS = 400  # of a scanner that ends its scans with a suffix silence means a stalled line, not the end
 _REPEAT_MS = 400
 _BANNER_MS = 1000  # words that a scanner says within a second of getting power are its banner
@@ -161,7 +162,7 @@ class Scanner:
 
     async def read(self, task):
         """Task: take scans off the UART."""
-        reader = asyncio.StreamReader(self._uart)
+        reader = transport.UartReader(self._uart)
         buffer = bytearray(_READ_BYTES)
         while True:
             count = await reader.readinto(buffer)
@@ -170,10 +171,9 @@ class Scanner:
                 self._split(bytes(buffer[:count]))
             task.rest()
             if self._pending or self._too_long:
-                left_ms = _SUFFIX_WAIT_MS if self._suffixed else _IDLE_END_MS
-                while left_ms > 0 and not self._uart.any():
-                    await asyncio.sleep_ms(_IDLE_END_MS)
-                    left_ms -= _IDLE_END_MS
+                end = time.ticks_add(time.ticks_ms(), _SUFFIX_WAIT_MS if self._suffixed else _IDLE_END_MS)
+                while not self._uart.any() and time.ticks_diff(end, time.ticks_ms()) > 0:
+                    await asyncio.sleep_ms(_LOOK_MS)
                 if not self._uart.any():
                     self._end_in_silence()
 

@@ -1,12 +1,19 @@
-"""The transports: what carries the link's bytes."""
+"""The transports: what carries the link's bytes, and how a UART is fed and read without ever waiting inside it."""
 
 import asyncio
 import sys
+import time
 
 import machine
 
-_TX_BUFFER_BYTES = 256
-_PACED_POLL_MS = 2
+_BITS = 10  # of a byte on the wire
+_TX_BUFFER_BYTES = 768
+_AHEAD_MS = 90  # of the wire's time may lie in a UART: what has gone there can't be taken back
+_LINK_AHEAD_MS = 25  # a full frame at 115200 baud; more would make the important wait behind the long
+_HELD_MS = 20  # how often a line that the other side holds is tried
+_HELD_BYTES = 16  # and with how many bytes: while it gets room for more, `write` waits for the wire
+_SMALL_INT_MAX = 0x1FFFFFFF  # what a chip counts in without allocating
+_SENT_POLL_MS = 2
 
 
 def open_uart(port):
@@ -14,11 +21,9 @@ def open_uart(port):
     return machine.UART(port["uart"], **_options(port))
 
 
-def open_writer(uart, port):
-    """What writes to the UART and waits for room without holding up the program: `write(data)`, `await drain()`."""
-    if sys.platform == "esp32":
-        return PacedWriter(uart, port.get("tx_buffer_bytes", _TX_BUFFER_BYTES))
-    return asyncio.StreamWriter(uart, {})
+def open_feeder(uart, port, ahead_ms=_AHEAD_MS):
+    """What feeds the UART without holding up the program: `room(size)`, `await wait(size)`, `put(data)`, `forget()`."""
+    return (SentFeeder if sys.platform == "esp32" else UartFeeder)(uart, port, ahead_ms)
 
 
 def empty_uart(uart, port):
@@ -48,10 +53,117 @@ def _options(port):
     return options
 
 
+class UartFeeder:
+    """Feeds a UART at the pace of its wire.
+
+    MicroPython's `write` stops the whole program until the UART's buffer has taken everything. So it is given no more
+    than there is surely room for: what the wire has carried away since is known from the clock. Where the other side
+    holds the line (CTS) less has gone; then `write` takes a part, or nothing, and is tried again later.
+    """
+
+    def __init__(self, uart, port, ahead_ms):
+        self._uart = uart
+        self._baud = port["baud_rate"]
+        # In bits times 1000: the wire carries `baud` of them away each ms.
+        self._buffer = port.get("tx_buffer_bytes", _TX_BUFFER_BYTES) * _BITS * 1000
+        self._limit = min(self._buffer, ahead_ms * self._baud)
+        self._ahead = 0  # given and not yet carried away
+        self._held = False  # it was full when by the clock it had room
+        self._looked_at = time.ticks_ms()
+        self._span_ms_max = _SMALL_INT_MAX // self._baud  # longer than any buffer needs
+
+    def room(self, size):
+        """Milliseconds until there is room for so many bytes."""
+        now = time.ticks_ms()
+        span_ms = time.ticks_diff(now, self._looked_at)
+        self._looked_at = now
+        span_ms = span_ms if 0 <= span_ms < self._span_ms_max else self._span_ms_max
+        ahead = max(0, self._ahead - span_ms * self._baud)
+        self._ahead = ahead
+        size *= _BITS * 1000
+        wanted = max(0, min(self._limit // 3, self._buffer - size))  # so that one wait serves two messages
+        if ahead + size <= self._limit or ahead <= wanted:
+            return 0
+        return (ahead - wanted) // self._baud + 1
+
+    async def wait(self, size):
+        """Wait until there may be room for so many bytes."""
+        wait_ms = _HELD_MS if self._held else self.room(size)
+        if wait_ms:
+            await asyncio.sleep_ms(wait_ms)
+            self.room(0)  # only looks at the clock
+
+    def put(self, data):
+        """Hand over what is taken; how many bytes. Only after `room` or `wait`: then it doesn't wait."""
+        if self._held:
+            data = data[:_HELD_BYTES]
+        count = self._uart.write(data) or 0
+        refused = count < len(data)
+        self._ahead = self._buffer if refused or self._held else self._ahead + count * _BITS * 1000
+        self._held = refused
+        return count
+
+    def forget(self):
+        """The UART was emptied."""
+        self._ahead = 0
+        self._held = False
+
+
+class SentFeeder:
+    """Feeds a UART of the esp32 port, which always says that it has room and then waits for it, and the whole program
+    with it: for as long as a printer signals busy (ports/esp32/machine_uart.c, mp_machine_uart_ioctl; ESP-IDF,
+    uart_write_bytes). It only tells when all is sent; so no more is handed to it until then than surely fits.
+    """
+
+    def __init__(self, uart, port, ahead_ms):
+        self._uart = uart
+        self._fits_bytes = port.get("tx_buffer_bytes", _TX_BUFFER_BYTES) // 4  # its ring takes no item of half its size
+        self._given_bytes = 0
+
+    def room(self, size):
+        """Milliseconds until it is worth asking again if there is room for so many bytes; 0: there is."""
+        if self._given_bytes and self._uart.txdone():
+            self._given_bytes = 0
+        return 0 if self._given_bytes + min(size, self._fits_bytes) <= self._fits_bytes else _SENT_POLL_MS
+
+    def put(self, data):
+        """Hand over what fits; how many bytes. Only after `room` or `wait`."""
+        data = data[: self._fits_bytes]
+        self._given_bytes += len(data)
+        self._uart.write(data)
+        return len(data)
+
+    async def wait(self, size):
+        """Wait until there is room for so many bytes, or as many as can ever be."""
+        while self.room(size):
+            await asyncio.sleep_ms(_SENT_POLL_MS)
+
+    def forget(self):
+        """The UART was emptied."""
+        self._given_bytes = 0
+
+
+class UartReader:
+    """Reads what a UART has: its own `readinto` waits, and the program with it, until the line has been quiet."""
+
+    def __init__(self, uart):
+        self._uart = uart
+        self._stream = asyncio.StreamReader(uart)
+        self._nothing = bytearray(0)
+
+    async def readinto(self, buffer):
+        """Wait for bytes; how many came, at least one."""
+        while True:
+            await self._stream.readinto(self._nothing)
+            count = min(self._uart.any(), len(buffer))
+            if count:
+                return self._uart.readinto(buffer, count) or 0
+
+
 def open_link(link):
     """The way to the bridge from the board file's `link` or `backup_link`. ValueError if its transport is not known.
 
-    It has `await readinto(buffer)`, `await write(data)` and `close()`.
+    It has `await readinto(buffer)`, `write_now(data)`, which takes what it can, `await write(data)` and `close()`.
     """
     if link["transport"] == "uart":
         return UartLink(link)
@@ -68,52 +180,24 @@ class UartLink:
     def __init__(self, link):
         uart = open_uart(link)
         self._reader = asyncio.StreamReader(uart)
-        self._writer = open_writer(uart, link)
+        self._feeder = open_feeder(uart, link, _LINK_AHEAD_MS)
 
     def readinto(self, buffer):
         """Awaitable: how many bytes came, at least one."""
         return self._reader.readinto(buffer)
 
-    def write(self, data):
-        """Awaitable: hand all of it to the UART."""
-        self._writer.write(data)
-        return self._writer.drain()
+    def write_now(self, data):
+        """Hand over as much as is taken without waiting; how many bytes."""
+        return 0 if self._feeder.room(len(data)) else self._feeder.put(data)
+
+    async def write(self, data):
+        """Hand all of it to the UART."""
+        while data:
+            await self._feeder.wait(len(data))
+            data = data[self._feeder.put(data) :]
 
     def close(self):
         pass
-
-
-class PacedWriter:
-    """A UART of the esp32 port, which always says that it has room and then waits for it, and the whole program with
-    it: for as long as a printer signals busy (ports/esp32/machine_uart.c, mp_machine_uart_ioctl; ESP-IDF,
-    uart_write_bytes). It only tells when all is sent; so no more is handed to it until then than surely fits.
-    """
-
-    def __init__(self, uart, tx_buffer_bytes):
-        self._uart = uart
-        self._fits_bytes = tx_buffer_bytes // 4  # its ring has headers, and takes no item of half its size
-        self._given_bytes = 0
-        self._left = b""
-
-    def write(self, data):
-        self._left += data
-
-    async def drain(self):
-        while self._left:
-            room = self._fits_bytes - self._given_bytes
-            if room > 0:
-                piece = self._left[:room]
-                self._left = self._left[len(piece) :]
-                self._given_bytes += len(piece)
-                self._uart.write(piece)
-            if self._left:
-                await self._wait_until_sent()
-        await asyncio.sleep_ms(0)
-
-    async def _wait_until_sent(self):
-        while not self._uart.txdone():
-            await asyncio.sleep_ms(_PACED_POLL_MS)
-        self._given_bytes = 0
 
 
 class NoLink:
@@ -121,6 +205,9 @@ class NoLink:
 
     async def readinto(self, buffer):
         await asyncio.Event().wait()
+
+    def write_now(self, data):
+        return len(data)
 
     async def write(self, data):
         await asyncio.sleep_ms(0)

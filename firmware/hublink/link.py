@@ -132,7 +132,8 @@ class Link:
 
     def receive(self, data, now, length=None):
         """Take what the transport read: data[:length], bytes or bytearray."""
-        self._note_time(now)
+        if now != self._now:
+            self._note_time(now)
         length = len(data) if length is None else length
         self.statistics["bytes_in"] += length
         self._reader.feed(data, length)
@@ -148,6 +149,7 @@ class Link:
         if len(payload) > frame.PAYLOAD_BYTES_MAX:
             raise ValueError("%s of %d bytes; at most %d fit a frame" % (name, len(payload), frame.PAYLOAD_BYTES_MAX))
         self._queues[channel].append((message.code, payload))
+        self._queued += 1
         return True
 
     def room(self, channel):
@@ -173,8 +175,13 @@ class Link:
 
     def give(self, channel, count):
         """Let the peer send `count` more messages; it is told when that is worth a frame."""
+        if channel == messages.CONTROL:
+            return
         self._granted[channel] = (self._granted[channel] + count) & 0xFFFF
-        self._credit_due[channel] += count
+        due = self._credit_due[channel] + count
+        self._credit_due[channel] = due
+        if due * 2 >= CREDIT_MESSAGES[channel]:
+            self._credit_ready = True
 
     def next_event(self):
         """The next ("up", hello), ("down", reason), ("message", name, values), ("writable", channel), ("text", bytes),
@@ -199,7 +206,8 @@ class Link:
 
     def data_to_send(self, now):
         """The next frame's bytes, or b"" when there is nothing to send now. Call again until it is empty."""
-        self._note_time(now)
+        if now != self._now:
+            self._note_time(now)
         if self._close_due:
             self._close_due = False
             return self._emit(CLOSE, 0, self._closing_session, 0, b"")
@@ -217,6 +225,7 @@ class Link:
             return None
         due = min(
             self._left(now, self._heard_at, self.profile.down_ms),
+            self._left(now, self._pinged_at, PINGED_MS_MAX),
             self._ping_left(now),
         )
         if self._ack_owed:
@@ -226,10 +235,14 @@ class Link:
         return due
 
     def handle_timer(self, now):
-        """Let time pass: loss of the peer, retransmission."""
+        """Let time pass: loss of the peer, retransmission, a sign of life."""
         self._note_time(now)
         if self.state != UP:
             return
+        if not self._ping_left(now):
+            self._life_due = True
+        if elapsed_ms(now, self._pinged_at) >= PINGED_MS_MAX:
+            self._ping_now = True
         if elapsed_ms(now, self._heard_at) >= self.profile.down_ms:
             self._go_down("silent")
         elif self._flight and elapsed_ms(now, self._flight_at) >= self._rto_ms:
@@ -244,6 +257,7 @@ class Link:
         self._send_next = 0  # number of the next new frame
         self._expected = 0  # number of the next frame to take
         self._flight = []  # [number, code, payload, first sent at, times sent], oldest first
+        self._acked = 0  # number of the oldest frame in flight, or of the next new one
         self._flight_at = 0  # when the retransmission timer was started
         self._resend = 0  # how many frames of the flight, from its end, must go again
         self._nak_due = False
@@ -254,6 +268,7 @@ class Link:
         self._pong_due = None
         self._ping_now = False
         self._probe_due = False
+        self._life_due = False  # a sign of life: anything will do
         self._open_due = False
         self._close_due = False
         self._closing_session = _NO_SESSION
@@ -266,6 +281,8 @@ class Link:
         self._taken_on = [0] * _CHANNELS
         self._granted = [CREDIT_MESSAGES[channel] - self.in_hand[channel] for channel in range(_CHANNELS)]
         self._credit_due = [0] * _CHANNELS
+        self._credit_ready = False  # on some channel as much is due as is worth a frame
+        self._queued = 0  # messages in all queues
         self._wanted = [False] * _CHANNELS
         self._peer_clock = None
         self._heard_at = self._now
@@ -311,15 +328,16 @@ class Link:
 
     def _on_frame(self, kind, code, session, sequence, ack, payload):
         self.statistics["frames_in"] += 1
-        self._remember("in", kind, code, session, sequence, ack, len(payload))
-        if kind == HELLO:
+        if self._trace_frames:
+            self._remember("in", kind, code, session, sequence, ack, len(payload))
+        if kind > OPEN and session == self._session and session:
+            self._on_session_frame(kind, code, sequence, ack, payload)
+        elif kind == HELLO:
             self._on_hello(payload)
         elif kind == OPEN:
             self._on_open(session, payload)
-        elif session != self._session or session == _NO_SESSION:
-            self._on_foreign_session(kind, session, payload)
         else:
-            self._on_session_frame(kind, code, sequence, ack, payload)
+            self._on_foreign_session(kind, session, payload)
 
     def _on_hello(self, payload):
         """Bridge: a hub looks for a bridge."""
@@ -415,12 +433,14 @@ class Link:
             return
         if self.state == OPENING:
             self._come_up(self.peer["credit"])
-        if self.state != UP or not self._on_ack(ack):
+        if self.state != UP or (ack != self._acked and not self._on_ack(ack)):
             return
         self._heard_at = self._now
         self._strange_hello_at = None
-        if kind == DATA:
-            self._on_data(code, sequence, payload)
+        if kind == DATA and sequence == self._expected:
+            self._take(code, payload)
+        elif kind == DATA:
+            self._on_data_out_of_order(sequence)
         elif kind == NAK:
             self._go_back()
         elif kind == PING and len(payload) == 4:
@@ -430,11 +450,8 @@ class Link:
         elif kind != ACK:
             self._count("error_length")
 
-    def _on_data(self, code, sequence, payload):
-        ahead = (sequence - self._expected) & 0xFFFF
-        if ahead == 0:
-            self._take(code, payload)
-        elif ahead >= 0x8000:
+    def _on_data_out_of_order(self, sequence):
+        if (sequence - self._expected) & 0xFFFF >= 0x8000:
             self._count("repeated")
             self._ack_now = True
         else:
@@ -445,7 +462,13 @@ class Link:
     def _take(self, code, payload):
         """The next frame in order. What can't be read is counted and passed over: asking again would not mend it."""
         channel = code >> 4
-        if channel < _CHANNELS and not self._may_take(channel):
+        if channel == messages.CONTROL:
+            may_take = len(self._events) < _CONTROL_EVENTS
+        elif channel < _CHANNELS:
+            may_take = 0 < ((self._granted[channel] - self._taken_on[channel]) & 0xFFFF) < 0x8000
+        else:
+            may_take = True
+        if not may_take:
             self._count("error_credit")
             return
         self._expected = (self._expected + 1) & 0xFFFF
@@ -453,11 +476,11 @@ class Link:
         if not self._ack_owed:
             self._ack_since = self._now
         self._ack_owed += 1
-        message = messages.BY_CODE.get(code)
-        values = message.unpack(payload) if message else None
         if channel < _CHANNELS:
             self._taken_on[channel] = (self._taken_on[channel] + 1) & 0xFFFF
-        if message is None or values is None:
+        message = messages.BY_CODE.get(code)
+        values = message.unpack(payload) if message else None
+        if values is None:
             self._count("error_message")
             if channel < _CHANNELS:
                 self.give(channel, 1)
@@ -465,11 +488,6 @@ class Link:
             self._on_credit(values)
         else:
             self._events.append(("message", message.name, values))
-
-    def _may_take(self, channel):
-        if channel == messages.CONTROL:
-            return len(self._events) < _CONTROL_EVENTS
-        return 0 < ((self._granted[channel] - self._taken_on[channel]) & 0xFFFF) < 0x8000
 
     def _on_credit(self, values):
         channel, limit = values
@@ -495,8 +513,7 @@ class Link:
     def _on_ack(self, ack):
         """Drop what is acknowledged from the flight. False: it acknowledges what was never sent."""
         flight = self._flight
-        oldest = flight[0][0] if flight else self._send_next
-        count = (ack - oldest) & 0xFFFF
+        count = (ack - self._acked) & 0xFFFF
         if count == 0 or count >= 0x8000:  # nothing new, or an older frame's acknowledgement
             return True
         if count > len(flight):
@@ -505,11 +522,13 @@ class Link:
         newest = flight[count - 1]
         if newest[4] == 1:
             self._on_round_trip(elapsed_ms(self._now, newest[3]))
+        self._acked = ack
         flight[:] = flight[count:]
         self._resend = min(self._resend, len(flight))
         self._flight_at = self._now
-        for channel in range(_CHANNELS):
-            self._tell_writable(channel)
+        if True in self._wanted:
+            for channel in range(_CHANNELS):
+                self._tell_writable(channel)
         return True
 
     def _on_round_trip(self, sample_ms):
@@ -603,13 +622,13 @@ class Link:
             return self._pong(now)
         if self._resend:
             return self._again(now)
-        if len(self._flight) < self.profile.window:
+        if (self._credit_ready or self._queued) and len(self._flight) < self.profile.window:
             coded = self._new_frame(now)
             if coded:
                 return coded
-        if self._ack_now or self._ack_owed * 2 >= self.profile.window or self._ack_is_due(now):
+        if self._ack_now or (self._ack_owed and self._ack_is_due(now)):
             return self._emit(ACK, 0, self._session, 0, b"")
-        if self._ping_is_due(now):
+        if self._ping_now or self._life_due:
             self._ping_now = False
             self._pinged_at = now
             return self._emit(PING, 0, self._session, 0, struct.pack(_PING, now or 1))
@@ -620,10 +639,8 @@ class Link:
         return self._emit(PONG, 0, self._session, 0, struct.pack(_PONG, echo, now))
 
     def _ack_is_due(self, now):
-        return self._ack_owed and elapsed_ms(now, self._ack_since) >= self.profile.ack_delay_ms
-
-    def _ping_is_due(self, now):
-        return self._ping_now or not self._ping_left(now) or elapsed_ms(now, self._pinged_at) >= PINGED_MS_MAX
+        profile = self.profile
+        return self._ack_owed * 2 >= profile.window or elapsed_ms(now, self._ack_since) >= profile.ack_delay_ms
 
     def _ping_left(self, now):
         """Milliseconds until a sign of life is due. A hub that misses its bridge's gives its own more often: a bridge
@@ -660,15 +677,19 @@ class Link:
 
     def _pick(self):
         """The next message: credit to give, then the channels in order."""
-        for channel in range(1, _CHANNELS):
-            if self._credit_due[channel] * 2 >= CREDIT_MESSAGES[channel]:
-                self._credit_due[channel] = 0
-                credit = messages.BY_NAME["credit"]
-                return credit.code, credit.pack((channel, self._granted[channel]))
-        for channel in range(_CHANNELS):
-            queue = self._queues[channel]
-            if queue and self._credit_left(channel) > 0:
-                return queue.pop(0)
+        if self._credit_ready:
+            for channel in range(1, _CHANNELS):
+                if self._credit_due[channel] * 2 >= CREDIT_MESSAGES[channel]:
+                    self._credit_due[channel] = 0
+                    credit = messages.BY_NAME["credit"]
+                    return credit.code, credit.pack((channel, self._granted[channel]))
+            self._credit_ready = False
+        if self._queued:
+            for channel in range(_CHANNELS):
+                queue = self._queues[channel]
+                if queue and self._credit_left(channel) > 0:
+                    self._queued -= 1
+                    return queue.pop(0)
         return None
 
     def _emit(self, kind, code, session, sequence, payload):
@@ -676,10 +697,12 @@ class Link:
         coded = self._writer.frame(kind, code, session, sequence, self._expected, payload)
         self._ack_owed = 0
         self._ack_now = False
+        self._life_due = False
         self._sent_at = self._now
         self.statistics["frames_out"] += 1
         self.statistics["bytes_out"] += len(coded)
-        self._remember("out", kind, code, session, sequence, self._expected, len(payload))
+        if self._trace_frames:
+            self._remember("out", kind, code, session, sequence, self._expected, len(payload))
         return coded
 
     # -- accounts ------------------------------------------------------------------------------------------------
@@ -689,8 +712,6 @@ class Link:
 
     def _remember(self, way, kind, code, session, sequence, ack, payload_bytes):
         """Keep the last frames for the journal; the hub keeps none."""
-        if not self._trace_frames:
-            return
         if len(self.trace) >= 2 * self._trace_frames:
             del self.trace[: self._trace_frames // 2]
         self.trace.append((self._now, way, frame.TYPE_NAMES[kind], code, session, sequence, ack, payload_bytes))

@@ -72,10 +72,12 @@ class Message:
 
     def unpack(self, payload):
         """The tuple of values, or None if the payload has another length than the layout."""
+        if not self._layout:
+            return (bytes(payload),)
         length = len(payload)
         if length < self._fixed_bytes or (length > self._fixed_bytes and not self._has_rest):
             return None
-        values = struct.unpack_from(self._layout, payload, 0) if self._layout else ()
+        values = struct.unpack_from(self._layout, payload, 0)
         return values + (bytes(payload[self._fixed_bytes :]),) if self._has_rest else values
 
 

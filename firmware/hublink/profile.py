@@ -18,15 +18,6 @@ class Profile:
         self.ack_delay_ms = 20
         self.hello_ms = hello_ms  # between two calls for a bridge: a till that is back waits for the next one
 
-    def with_ack_delay(self, ack_delay_ms):
-        """Another profile, the same but for that."""
-        other = Profile(
-            *(self.name, self.payload_bytes, self.window, self.rto_first_ms, self.rto_min_ms, self.rto_max_ms),
-            *(self.ping_ms, self.down_ms, self.hello_ms),
-        )
-        other.ack_delay_ms = ack_delay_ms
-        return other
-
 
 UART = Profile("uart", 240, 4, 500, 150, 2000, 500, 2000, 100)
 USB = Profile("usb", 240, 8, 500, 150, 2000, 500, 2000, 100)

@@ -450,8 +450,8 @@ class Uart:
     def any(self) -> int:
         return len(self.line.rx)
 
-    def readinto(self, buffer: bytearray) -> int | None:
-        count = min(len(buffer), len(self.line.rx))
+    def readinto(self, buffer: bytearray, limit: int | None = None) -> int | None:
+        count = min(len(buffer) if limit is None else limit, len(self.line.rx))
         if not count:
             return None
         buffer[:count] = self.line.rx[:count]

@@ -47,6 +47,6 @@ def test_thousands_of_lying_frames_to_a_session_are_harmless() -> None:
 
 
 def test_the_fuzzer_notices_a_reader_that_loses_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FrameReader, "_checksum_fits", lambda self, raw_bytes: False)
+    monkeypatch.setattr(FrameReader, "_take", lambda self, segment: False)
     with pytest.raises(AssertionError, match="was not heard"):
         Fuzzer(1).feed_reader(10)

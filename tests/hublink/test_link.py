@@ -414,7 +414,7 @@ def test_credit_taken_back_is_named_and_ignored() -> None:
 def test_sequence_and_credit_go_over_their_ends(numbers: int) -> None:
     pair = Pair(window=8).up()
     for link in (pair.hub, pair.bridge):
-        link._send_next = link._expected = numbers
+        link._send_next = link._expected = link._acked = numbers
         for account in (link._sent_on, link._taken_on):
             account[:] = [(count + numbers) & 0xFFFF for count in account]
         link._limit_of_peer = [(limit + numbers) & 0xFFFF for limit in link._limit_of_peer]
