@@ -55,20 +55,21 @@ class Claims:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._ports: dict[str, str] = {}
+        self._ports: dict[str, tuple[str, str]] = {}  # the port as it really is: (owner, as it was named)
         self._hubs: dict[str, _Held] = {}  # by the hub's id
         self._heard: dict[str, Heard] = {}
 
     def take_port(self, port: str, owner: str) -> bool:
         """Whether the port is the owner's now."""
-        return self._ports.setdefault(_real(port), owner) == owner
+        return self._ports.setdefault(_real(port), (owner, port))[0] == owner
 
     def drop_port(self, port: str, owner: str) -> None:
-        if self._ports.get(_real(port)) == owner:
-            del self._ports[_real(port)]
+        """By its name: a link that led to it may be gone, or lead elsewhere by now."""
+        for real in [real for real, claim in self._ports.items() if claim == (owner, port)]:
+            del self._ports[real]
 
     def holder_of_port(self, port: str) -> str | None:
-        return self._ports.get(_real(port))
+        return self._ports.get(_real(port), (None, ""))[0]
 
     def holder_of_hub(self, hub_id: str) -> str | None:
         held = self._hubs.get(hub_id)

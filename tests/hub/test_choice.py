@@ -251,3 +251,19 @@ def test_only_so_many_greetings_are_remembered() -> None:
     for number in range(1000):
         claims.hear(Heard(f"/nowhere/{number}", "a", ""))
     assert claims.heard_on("/nowhere/0") is None and claims.heard_on("/nowhere/999") is not None
+
+
+def test_a_port_is_free_again_though_the_link_to_it_has_gone_or_leads_elsewhere(tmp_path: Path) -> None:
+    """What /dev/serial/by-id does when a board is pulled, and another one gets its number."""
+    claims = Claims()
+    first, second, by_id = tmp_path / "ttyACM0", tmp_path / "ttyACM1", tmp_path / "by-id"
+    first.touch()
+    second.touch()
+    by_id.symlink_to(first)
+    assert claims.take_port(str(by_id), "till-1")
+    assert not claims.take_port(str(first), "till-2")
+    by_id.unlink()
+    by_id.symlink_to(second)
+    claims.drop_port(str(by_id), "till-1")
+    assert claims.take_port(str(first), "till-2")
+    assert claims.take_port(str(by_id), "till-1")
