@@ -186,6 +186,7 @@ def status(url: Url = DEFAULT_URL, hub: Hub = None, as_json: AsJson = False, lan
             screen.print_json(document)
         else:
             screen.stdout().print(status_screen.render(state, words))
+            await overview.show_unused(client, words)
         return status_screen.exit_code(state)
 
     ask_bridge(url, hub, words, ask)

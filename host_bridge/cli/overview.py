@@ -9,9 +9,12 @@ from rich.table import Table
 
 from host_bridge.cli import screen, status_screen
 from host_bridge.cli.client import Client, HubRow
-from host_bridge.cli.outcome import ExitCode
+from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.words import Words
+from host_bridge.hub.plugged import PluggedPort
+from host_bridge.hub.ports import ESPRESSIF_VENDOR, RASPBERRY_PI_VENDOR
 
+BOARD_VENDORS = (RASPBERRY_PI_VENDOR, ESPRESSIF_VENDOR)
 STATUS_MARKS = {"ready": "ok", "warning": "warning", "fault": "error"}
 
 
@@ -22,7 +25,25 @@ async def show(client: Client, words: Words, *, as_json: bool) -> ExitCode:
         screen.print_json({"hubs": msgspec.to_builtins(hubs)})
     else:
         screen.stdout().print(render(hubs, words))
+        await show_unused(client, words)
     return ExitCode.FAILED if any(hub.status == "fault" for hub in hubs) else ExitCode.OK
+
+
+async def show_unused(client: Client, words: Words) -> None:
+    """Hubs that are plugged in and that nobody serves; nothing if the bridge knows nothing of its ports."""
+    try:
+        ports = await client.ports()
+    except CommandError:  # an older bridge; the state has been shown, and that was the question
+        return
+    unused = [port for port in ports if is_unused_hub(port)]
+    for port in unused:
+        name = port.hub_id or port.serial_number or port.description
+        screen.stdout().print(screen.mark("notice", words("hubs.unused", port=port.device, id=name)))
+
+
+def is_unused_hub(port: PluggedPort) -> bool:
+    """A board that greeted, or one of a maker of hubs; a USB-to-serial cable alone is no hub."""
+    return port.served_as is None and (port.hub_id is not None or port.vid in BOARD_VENDORS)
 
 
 def render(hubs: list[HubRow], words: Words) -> RenderableType:

@@ -51,6 +51,10 @@ TABLE: dict[str, tuple[str, str]] = {
     # status
     "hubs.title": ("{count} hubs", "{count} 个集线盒"),
     "hubs.hint": ("more with --hub {name}", "详情请加 --hub {name}"),
+    "hubs.unused": (
+        "{port}: a hub ({id}) is plugged in and not used; `counterhub ports` tells more",
+        "{port}：接入的集线盒（{id}）未使用；详情见 counterhub ports",
+    ),
     "hubs.ready": ("ready", "就绪"),
     "hubs.warning": ("warning", "警告"),
     "hubs.fault": ("fault", "故障"),

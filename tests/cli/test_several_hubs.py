@@ -68,7 +68,7 @@ def test_status_of_all_as_json_and_the_exit_code_when_all_sell(shop: FakeBridge,
 def test_status_of_one_is_that_of_an_only_hub(shop: FakeBridge, counterhub: Command) -> None:
     result = counterhub("status", "--hub", "till-1", url=shop.url)
     assert result.exit_code == 0 and "Scanner" in result.out
-    assert shop.paths() == ["/api/v1/hubs/till-1/state"]
+    assert shop.paths() == ["/api/v1/hubs/till-1/state", "/api/v1/ports"]
 
 
 @pytest.mark.parametrize("command", [("drawer", "open"), ("print", "-", "--type", "text"), ("scans",)])
@@ -96,3 +96,20 @@ def test_a_name_is_quoted_and_an_unknown_one_answered_with_those_that_exist(
     shop.answers["/api/v1/hubs/x/y/drawer/open"] = [unknown]
     result = counterhub("drawer", "open", "--hub", "x/y", url=shop.url)
     assert result.exit_code == 4 and "The hubs here are: till-1, till-2." in result.err
+
+
+def test_a_hub_that_is_plugged_in_and_not_used_is_seen(shop: FakeBridge, counterhub: Command) -> None:
+    ports = [
+        {"device": "/dev/ttyACM0", "vid": 0x2E8A, "served_as": "till-1", "hub_id": "a"},
+        {"device": "/dev/ttyACM1", "vid": 0x2E8A, "serial_number": "e66141041b5c2f99"},
+        {"device": "/dev/ttyUSB0", "vid": 0x0403, "looks_like_hub": True},
+        {"device": "/dev/ttyUSB1", "vid": 0x0403, "hub_id": "b", "hub_name": "spare"},
+    ]
+    shop.answers["/api/v1/ports"] = [{"ports": ports}]
+    for arguments in (("status",), ("status", "--hub", "till-1")):
+        out = counterhub(*arguments, url=shop.url).out
+        assert "/dev/ttyACM1: a hub (e66141041b5c2f99) is plugged in and not used" in out
+        assert "/dev/ttyUSB1: a hub (b)" in out
+        assert "ttyACM0: " not in out and "ttyUSB0" not in out
+    assert "未使用" in counterhub("status", "--lang", "zh", url=shop.url).out
+    assert "not used" not in counterhub("status", "--json", url=shop.url).out
