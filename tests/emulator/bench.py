@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from hublink.faults import BY_NUMBER
 from hublink.link import BRIDGE, Link
 from hublink.profile import PROFILES
-from tests.emulator.drill import ARM_PIN, DIE_PIN, NUMBER_PINS
+from tests.emulator.drill import ARM_PIN, DIE_PIN, HEAP_PIN, NUMBER_PINS
 from tests.emulator.measure import PRINTER, SCANNER, Rig
 
+TASK = re.compile(rb"<task (\w+)>")
 PRINTER_READY_ASB: Final = b"\x14\x00\x00\x0f"
 HELLO_WITHIN_MS: Final = 8000.0
 PULSE_MS: Final = 100
@@ -22,6 +25,7 @@ class Bench(Rig):
 
     def __init__(self, image: Path, flash: bytes) -> None:
         self.pins: list[tuple[float, int, bool]] = []
+        self.faults: set[str] = set()
         self.resets = 0
         self.said = b""
         self._sessions = 0
@@ -43,6 +47,20 @@ class Bench(Rig):
         """Wait for a session; what the hub said of itself."""
         hello: dict[str, Any] = self.until("up", HELLO_WITHIN_MS)[1]
         return hello
+
+    @property
+    def tasks(self) -> list[str]:
+        """What this life's supervisor was given, in order."""
+        return [name.decode() for name in TASK.findall(self.said)]
+
+    def heap_used(self) -> int:
+        """Bytes, after a collection."""
+        self.pico.drive(HEAP_PIN, 1)
+        self.heap.clear()
+        while not self.heap:
+            self.run(100)
+        self.pico.drive(HEAP_PIN, 0)
+        return self.heap[-1][1]
 
     def arm(self, number: int, *, die: bool = False) -> None:
         """From now on the task of this number hangs, or dies, at its work."""
@@ -72,6 +90,21 @@ class Bench(Rig):
             self.provoke()
             self.run(PROVOKE_EVERY_MS)
 
+    def until_faults(self, seen: Callable[[set[str]], bool], deadline_ms: float = 10_000) -> None:
+        """Run until the hub tells such faults."""
+        end = self.now_ms + deadline_ms
+        while not seen(self.faults):
+            if self.now_ms >= end:
+                raise TimeoutError(f"not within {deadline_ms:g} ms; the faults are {self.faults}")
+            self.run(10)
+
+    def _pump(self) -> None:
+        before = len(self.events)
+        super()._pump()
+        for event in self.events[before:]:
+            if event[:2] == ("message", "faults"):
+                self.faults = {BY_NUMBER[number][1] for number in event[2][0]}
+
     def _on_reset(self) -> None:
         self.resets += 1
         self.disarm()
@@ -82,6 +115,8 @@ class Bench(Rig):
         self.link = Link(BRIDGE, PROFILES["usb"], session=self._sessions + 1)
         self.link.start(int(self.now_ms))
         self.events.clear()
+        self.faults.clear()
+        self.said = b""
         self._inbox.clear()
 
     def _heard(self, data: bytes) -> None:

@@ -77,11 +77,11 @@ async def test_later_runs_find_the_firmware_laid_and_sell(first_run: PersonsRun)
 
 
 async def test_a_killed_run_hurts_nothing_and_the_next_one_takes_the_living_chip_over(first_run: PersonsRun) -> None:
+    from tests.emulator.harness import eventually
+
     await asyncio.to_thread(first_run.start)
     async with at_the_counter(first_run) as till:
         life = (await till.state())["hub"]["boot_id"]
-    from tests.emulator.harness import eventually
-
     chip = first_run.chip_process()
     await asyncio.to_thread(first_run.stop, signal.SIGKILL)
     assert chip is not None and alive(chip)

@@ -1,0 +1,96 @@
+"""Whatever hangs or dies on the chip: the watchdog ends it, the next life names it, and five quick lives are enough."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hublink.hello import FLAG_SAFE_MODE, RESET_CAUSES
+
+if TYPE_CHECKING:
+    from tests.emulator.bench import Bench
+
+# As the supervisor registers them, each with the steps of its work.
+TASKS = {
+    "link_read": "receive",
+    "link_write": "send",
+    "link_time": "timer",
+    "indicator": "light blip",
+    "drawer": "pulse",
+    "drawer_switch": "switch",
+    "scanner": "scan",
+    "scanner_sense": "sense",
+    "printer_write": "write",
+    "printer_read": "status",
+    "printer_watch": "probe",
+}
+WATCHDOG_MS = 8000
+RESET_WITHIN_MS = WATCHDOG_MS + 4000
+FAILED_WITHIN_MS = 3000
+QUICK_BOOTS = 5
+RED_PIN, GREEN_PIN, BLUE_PIN, KICK_PIN = 20, 19, 18, 17
+
+pytestmark = pytest.mark.emulator
+
+
+def test_every_task_of_the_supervisor_is_tried_here(bench: Bench) -> None:
+    bench.power_cycle()
+    assert bench.tasks == list(TASKS)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_hung_task_is_ended_by_the_watchdog_and_named(bench: Bench, task: str) -> None:
+    bench.power_cycle()
+    before = bench.resets
+    bench.arm(list(TASKS).index(task))
+    bench.provoke_until(lambda: bench.resets > before, RESET_WITHIN_MS)
+
+    hello = bench.hello()
+    what, culprit, step, uptime = hello["crumb"].split(":")
+    assert (what, culprit) == ("hang", task)
+    assert step in TASKS[task].split() and uptime.endswith("s")
+    assert (RESET_CAUSES[hello["reset_cause"]], hello["boots"]) == ("watchdog", 2)
+    assert not solenoid_on(bench)
+
+
+def test_a_task_that_dies_is_started_again_and_the_rest_goes_on(bench: Bench) -> None:
+    bench.power_cycle()
+    before = bench.resets
+    for number, task in enumerate(TASKS):
+        bench.arm(number, die=True)
+        bench.provoke_until(lambda: any(event[1] == "blame" for event in bench.events), FAILED_WITHIN_MS)
+        bench.disarm()
+        blame = bench.until("blame")[2][0].decode()
+        assert blame.startswith(f"{task}: ") and "drill" in blame, blame
+    assert "task_failed" in bench.faults
+    assert bench.scan(b"]E04006381333931\r") < 1000
+    assert bench.resets == before
+
+
+def test_five_crashes_are_safe_mode_with_nothing_at_work_but_link_and_light_and_power_ends_it(bench: Bench) -> None:
+    boots = bench.power_cycle()["boots"]
+    while boots < QUICK_BOOTS:
+        before = bench.resets
+        bench.arm(list(TASKS).index("printer_watch"), die=True)  # again and again, until the supervisor gives it up
+        bench.provoke_until(lambda before=before: bench.resets > before, RESET_WITHIN_MS)  # type: ignore[misc]
+        hello = bench.hello()
+        assert (hello["crumb"], hello["boots"]) == ("reset:failing:printer_watch", boots + 1)
+        boots = hello["boots"]
+
+    assert hello["flags"] & FLAG_SAFE_MODE
+    assert bench.tasks == ["link_read", "link_write", "link_time", "indicator"]
+    bench.until_faults(lambda faults: "safe_mode" in faults)
+    since = len(bench.pins)
+    bench.provoke()
+    bench.run(3000)
+    moved = {(pin, level) for _, pin, level in bench.pins[since:]}
+    assert {(RED_PIN, True), (BLUE_PIN, True)} <= moved and not {(GREEN_PIN, True), (KICK_PIN, True)} & moved  # violet
+
+    assert not bench.power_cycle()["flags"] & FLAG_SAFE_MODE
+    assert bench.tasks == list(TASKS)
+
+
+def solenoid_on(bench: Bench) -> bool:
+    """The level of the kick pin now."""
+    return next((level for _, pin, level in reversed(bench.pins) if pin == KICK_PIN), False)
