@@ -46,6 +46,7 @@ START_DEADLINE_S: Final = 60.0
 PROMPT_AFTER_S: Final = 2.0  # of the chip's time, from its start
 PROMPT_DEADLINE_S: Final = 180.0
 POLL_S: Final = 0.05
+LAY_ATTEMPTS: Final = 4  # each goes on from where the last one came
 
 Tell = Callable[[Text], None]
 
@@ -143,11 +144,18 @@ async def prepare(state_dir: Path, image: PicoImage, tell: Tell, progress: Progr
     await hub.start_pico(state_dir, image)
     stopping = threading.Event()
     try:
-        await hub.set_button(True)  # it gives the prompt, whatever is laid
-        await hub.press_reset()
-        tell(Text("Laying the firmware on it, by mpremote.", "正在通过 mpremote 写入固件。"))
-        clock = ChipClock(clock_file(state_dir))
-        done = await asyncio.to_thread(_lay, hub, clock, wanted, progress, stopping)
+        for left in reversed(range(LAY_ATTEMPTS)):
+            await hub.set_button(True)  # it gives the prompt, whatever is laid
+            await hub.press_reset()
+            tell(Text("Laying the firmware on it, by mpremote.", "正在通过 mpremote 写入固件。"))
+            clock = ChipClock(clock_file(state_dir))
+            try:
+                done = await asyncio.to_thread(_lay, hub, clock, wanted, progress, stopping)
+                break
+            except FlashError as error:  # mpremote waits 10 s for an answer, which a busy machine's chip may miss
+                if not left:
+                    raise
+                tell(error.reason)
     finally:
         stopping.set()
         await hub.stop()  # it keeps its flash before it goes

@@ -10,12 +10,14 @@ from typing import Any, Final
 from hublink.faults import BY_NUMBER
 from hublink.link import BRIDGE, Link
 from hublink.profile import PROFILES
-from tests.emulator.drill import ARM_PIN, DIE_PIN, HEAP_PIN, NUMBER_PINS
+from tests.emulator.drill import ARM_PIN, DIE_PIN, HEAP_PIN, NUMBER_PINS, SETTLE_PIN
 from tests.emulator.measure import PRINTER, SCANNER, Rig
 
+HIGH_PINS = (6, 16, 22)  # scanner plugged in, drawer closed, button not pressed
 TASK = re.compile(rb"<task (\w+)>")
 PRINTER_READY_ASB: Final = b"\x14\x00\x00\x0f"
 HELLO_WITHIN_MS: Final = 8000.0
+SETTLED_WITHIN_MS: Final = 250.0
 PULSE_MS: Final = 100
 PROVOKE_EVERY_MS: Final = 400.0
 
@@ -32,6 +34,7 @@ class Bench(Rig):
         self._kicks = 0
         super().__init__(image, flash)
         self.pico.on_reset = self._on_reset
+        self._drive_world()
         self.pico.on_pin = lambda pin, level: self.pins.append((self.now_ms, pin, level))
 
     def power_cycle(self) -> dict[str, Any]:
@@ -40,6 +43,7 @@ class Bench(Rig):
         self.pico.power_off()
         self.run(100)
         self.pico.power_on()
+        self._drive_world()
         self._listen_anew()
         return self.hello()
 
@@ -61,6 +65,14 @@ class Bench(Rig):
             self.run(100)
         self.pico.drive(HEAP_PIN, 0)
         return self.heap[-1][1]
+
+    def ready(self) -> None:
+        """A session with a hub that counts as settled: its next start is the first of five."""
+        if not self.link.is_up:
+            self.hello()
+        self.pico.drive(SETTLE_PIN, 1)
+        self.run(SETTLED_WITHIN_MS)
+        self.pico.drive(SETTLE_PIN, 0)
 
     def arm(self, number: int, *, die: bool = False) -> None:
         """From now on the task of this number hangs, or dies, at its work."""
@@ -105,9 +117,15 @@ class Bench(Rig):
             if event[:2] == ("message", "faults"):
                 self.faults = {BY_NUMBER[number][1] for number in event[2][0]}
 
+    def _drive_world(self) -> None:
+        """Levels that the emulator has no pull-up resistors for."""
+        for pin in HIGH_PINS:
+            self.pico.drive(pin, 1)
+
     def _on_reset(self) -> None:
         self.resets += 1
         self.disarm()
+        self._drive_world()
         self._listen_anew()
 
     def _listen_anew(self) -> None:

@@ -79,9 +79,15 @@ if IMAGE:
         yield till
         await till.close()
 
-    @pytest.fixture(scope="module")
-    def bench(laid: Path) -> Bench:
+    @pytest.fixture(scope="session")
+    def chip(laid: Path) -> Bench:
         """A chip in this process, with the drills in its flash and a session with the tests' end of the link."""
         from tests.emulator.bench import Bench
 
         return Bench(Path(IMAGE), laid.read_bytes())
+
+    @pytest.fixture
+    def bench(chip: Bench) -> Bench:
+        """That chip, whatever a test before did to it: in a session, and its next start the first of five."""
+        chip.ready()
+        return chip

@@ -264,6 +264,7 @@ async def lay_drill(directory: Path, image: Path) -> None:
     hub = EmulatedHub(directory, image, speed=4)
     main = directory / "main.py"
     main.write_text(DRILL + (FIRMWARE / "main.py").read_text())
+    compile(main.read_text(), str(main), "exec")  # a mistake in it would leave the chip at its prompt, silent
     await hub.start()
     try:
         await hub.ask("set_button", pressed=True)

@@ -22,7 +22,6 @@ pytestmark = pytest.mark.emulator
 
 
 def test_a_scanner_that_sends_10_kb_without_an_end_is_named_and_the_next_scan_is_taken(bench: Bench) -> None:
-    bench.power_cycle()
     used = bench.heap_used()
     before = bench.resets
     for _ in range(10_240 // SLICE_BYTES + 1):
@@ -37,7 +36,6 @@ def test_a_scanner_that_sends_10_kb_without_an_end_is_named_and_the_next_scan_is
 
 
 def test_a_printer_that_never_answers_is_named_and_is_well_when_it_does(bench: Bench) -> None:
-    bench.power_cycle()
     bench.until_faults(lambda faults: "printer_power" in faults, SILENCE_WITHIN_MS)
 
     bench.pico.uarts[PRINTER].arrive(b"\x12")  # to DLE EOT: all is well
@@ -45,7 +43,6 @@ def test_a_printer_that_never_answers_is_named_and_is_well_when_it_does(bench: B
 
 
 def test_a_printer_that_answers_rubbish_kills_nothing_and_prints_the_next_job(bench: Bench) -> None:
-    bench.power_cycle()
     used = bench.heap_used()
     noise = random.Random(7)
     for _ in range(20):
@@ -61,7 +58,6 @@ def test_a_printer_that_answers_rubbish_kills_nothing_and_prints_the_next_job(be
 
 
 def test_the_heap_is_free_and_stays_flat_over_scans_and_a_receipt(bench: Bench) -> None:
-    bench.power_cycle()
     bench.print(2000, 1)
     bench.scan(GOOD)
     used = bench.heap_used()
