@@ -260,17 +260,22 @@ class PersonsRun:
 
 
 async def lay_drill(directory: Path, image: Path) -> None:
-    """Put the drills before main.py in a flash that has the firmware, with the safe-mode button and mpremote."""
-    hub = EmulatedHub(directory, image, speed=4)
+    """Put the drills before main.py in a flash that has the firmware."""
     main = directory / "main.py"
     main.write_text(DRILL + (FIRMWARE / "main.py").read_text())
     compile(main.read_text(), str(main), "exec")  # a mistake in it would leave the chip at its prompt, silent
+    await at_the_prompt(directory, image, "fs", "cp", str(main), ":main.py")
+
+
+async def at_the_prompt(directory: Path, image: Path, *arguments: str) -> None:
+    """Give mpremote these arguments on a chip with this folder's flash and its button held; keep the flash."""
+    hub = EmulatedHub(directory, image, speed=4)
     await hub.start()
     try:
         await hub.ask("set_button", pressed=True)
         await hub.press_reset()
         await hub.pass_s(PROMPT_AFTER_S)
-        await hub.mpremote("resume", "fs", "cp", str(main), ":main.py")
+        await hub.mpremote("resume", *arguments)
     finally:
         await hub.stop()
 

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import random
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from hublink.hello import FLAG_SAFE_MODE
+from tests.emulator.conftest import IMAGE
 from tests.emulator.measure import PRINTER, SCANNER
 
 if TYPE_CHECKING:
     from tests.emulator.bench import Bench
 
-SLICE_MS, SLICE_BYTES = 100, 96  # 9600 baud
+SLICE_MS, SLICE_BYTES = 25, 96  # 38,400 baud
 HEAP_FREE_MIN_BYTES = 120 * 1024
 HEAP_SLACK_BYTES = 512  # a list that was made larger once
 GOOD = b"]E04006381333931\r"
 SILENCE_WITHIN_MS = 4000
+ABSENT = """
+import os
+for name in ("board.json", "board.kept.json"):
+    if name in os.listdir():
+        os.remove(name)
+"""
+CORRUPT_WITH_A_COPY = """
+with open("board.json") as file:
+    text = file.read()
+with open("board.kept.json", "w") as file:
+    file.write(text)
+with open("board.json", "w") as file:
+    file.write(text[:100])
+"""
 
 pytestmark = pytest.mark.emulator
 
@@ -66,3 +84,21 @@ def test_the_heap_is_free_and_stays_flat_over_scans_and_a_receipt(bench: Bench) 
         bench.scan(GOOD)
     bench.print(8000, 2)
     assert bench.heap_used() <= used + HEAP_SLACK_BYTES
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize(("damage", "sells"), [(ABSENT, False), (CORRUPT_WITH_A_COPY, True)])
+async def test_without_a_readable_board_file_the_hub_is_reached_and_says_so_and_a_copy_does_for_it(
+    laid: Path, tmp_path: Path, damage: str, sells: bool
+) -> None:
+    from tests.emulator.bench import Bench
+    from tests.emulator.harness import at_the_prompt
+
+    shutil.copy(laid, tmp_path)
+    await at_the_prompt(tmp_path, Path(IMAGE), "exec", damage)
+    hub = Bench(Path(IMAGE), (tmp_path / laid.name).read_bytes())
+
+    assert not hub.hello()["flags"] & FLAG_SAFE_MODE
+    hub.until_faults(lambda faults: "board_file" in faults)
+    assert ("scanner" in hub.tasks) == sells
+    assert hub.resets == 0
