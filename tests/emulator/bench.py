@@ -11,7 +11,7 @@ from hublink.faults import BY_NUMBER
 from hublink.link import BRIDGE, Link
 from hublink.profile import PROFILES
 from tests.emulator.drill import ARM_PIN, DIE_PIN, HEAP_PIN, NUMBER_PINS, SETTLE_PIN
-from tests.emulator.measure import PRINTER, SCANNER, Rig
+from tests.emulator.measure import BYTE_NS, PRINTER, SCANNER, Rig
 
 HIGH_PINS = (6, 16, 22)  # scanner plugged in, drawer closed, button not pressed
 TASK = re.compile(rb"<task (\w+)>")
@@ -109,6 +109,13 @@ class Bench(Rig):
             if self.now_ms >= end:
                 raise TimeoutError(f"not within {deadline_ms:g} ms; the faults are {self.faults}")
             self.run(10)
+
+    def _leave(self, uart: int) -> None:
+        """A byte is off the wire. The printer says only what a test lets it say."""
+        self._wires[uart].popleft()
+        if self._wires[uart]:
+            self._alarms[uart].schedule(BYTE_NS[uart])
+        self.pico.uarts[uart].sent(1)
 
     def _pump(self) -> None:
         before = len(self.events)
