@@ -55,13 +55,16 @@ class Bridge:
     async def start(self) -> Addresses:
         """Start the hubs, then let tills in.
 
-        Raises OSError (address), and for an only hub JournalError or VirtualHubError; nothing is left running then.
+        Raises OSError (address), and if no hub at all can be served JournalError or VirtualHubError; nothing is left
+        running then.
         """
         try:
             self._stops.push_async_callback(self._stop_hubs)
             if self._config.several:
                 places = asyncio.Semaphore(STARTS_AT_ONCE)
-                await asyncio.gather(*(_in_turn(hub, places) for hub in self.hubs.values()))
+                errors = await asyncio.gather(*(_in_turn(hub, places) for hub in self.hubs.values()))
+                if all(errors) and errors[0] is not None:
+                    raise errors[0]
             else:
                 await self._only.start()
             http = await self._start_http()
@@ -115,9 +118,9 @@ class Bridge:
         return http
 
 
-async def _in_turn(hub: ServedHub, places: asyncio.Semaphore) -> None:
+async def _in_turn(hub: ServedHub, places: asyncio.Semaphore) -> Exception | None:
     async with places:
-        await hub.try_start()
+        return await hub.try_start()
 
 
 async def serve(config: Config, *, on_ready: Callable[[Addresses], None] | None = None) -> None:

@@ -111,13 +111,15 @@ class ServedHub:
             self._devices = self._raw = None
             self._down_since = _now()
 
-    async def try_start(self) -> None:
-        """Start; what stands in the way becomes a fault of this hub, and of no other."""
+    async def try_start(self) -> Exception | None:
+        """Start; what stands in the way becomes a fault of this hub, and of no other, and is returned."""
         SERVED_HUB.set(self.name)
         try:
             await self.start()
         except Exception as error:
             self._fail(error)
+            return error
+        return None
 
     async def keep(self) -> None:
         """Serve for ever: what fails is told, stopped, and started again."""

@@ -142,3 +142,12 @@ async def test_one_board_under_two_names_is_served_under_one(tmp_path: Path, beg
         assert (tmp_path / "hubs" / next(hub.name for hub in hubs if not codes(hub)) / "last-hub").exists()
     usb.vanish()
     uart.vanish()
+
+
+async def test_a_bridge_that_can_serve_none_of_its_hubs_does_not_pretend_to_run(tmp_path: Path, begin: Begin) -> None:
+    foreign = [await Journal.open(tmp_path / "hubs" / name / JOURNAL_FILE) for name in ("one", "two")]
+    with pytest.raises(JournalInUse):
+        await begin(two_hubs(tmp_path))
+    for journal in foreign:
+        await journal.close()
+    await begin(two_hubs(tmp_path))
