@@ -28,6 +28,7 @@ import struct
 
 from hublink import frame, hello as hello_codec, messages
 from hublink.frame import ACK, CLOSE, DATA, HELLO, NAK, OPEN, PING, PONG
+from hublink.round_trip import RoundTrip
 
 HUB = "hub"
 BRIDGE = "bridge"
@@ -42,6 +43,7 @@ TRACE_FRAMES = 100  # each way
 STANDBY_HELLO_MS = 500  # on standby: three of them make a path that is known to be good or bad within 2 s
 HELLOS_APART_MS = 250  # two HELLOs so far apart, and no answer to a PING between: the hub has lost the session
 PINGED_MS_MAX = 10_000  # however busy the link: the peer's clock and the round trip are asked for so often
+_COUNTED = ("frames_in", "frames_out", "bytes_in", "bytes_out", "retransmitted", "repeated", "gaps")
 _CHANNELS = 6
 _TEXT_EVENTS = 48
 _CONTROL_EVENTS = 80
@@ -69,16 +71,7 @@ class Link:
         self.state = IDLE
         self.standby = False  # another path has the session, or is to have it
         self.peer = {}  # the other side's HELLO (bridge only)
-        self.round_trip_ms = None
-        self.statistics = {
-            "frames_in": 0,
-            "frames_out": 0,
-            "bytes_in": 0,
-            "bytes_out": 0,
-            "retransmitted": 0,
-            "repeated": 0,
-            "gaps": 0,
-        }
+        self.statistics = {name: 0 for name in _COUNTED}  # and what is rarer, once it happens
         self.trace = []
         self._trace_frames = trace_frames
         self._hello = hello
@@ -92,7 +85,7 @@ class Link:
         self._queues = [[] for _ in range(_CHANNELS)]
         self.in_hand = [0] * _CHANNELS  # messages of held channels that the owner has read and not yet granted
         self._now = 0
-        self._rto_ms = profile.rto_first_ms
+        self._round_trip = RoundTrip(profile)
         self._forget_session()
 
     # -- what the owner calls ------------------------------------------------------------------------------------
@@ -100,6 +93,11 @@ class Link:
     @property
     def is_up(self):
         return self.state == UP
+
+    @property
+    def round_trip_ms(self):
+        """Smoothed; None until one was measured."""
+        return self._round_trip.smoothed_ms
 
     @property
     def session(self):
@@ -231,7 +229,7 @@ class Link:
         if self._ack_owed:
             due = min(due, self._left(now, self._ack_since, self.profile.ack_delay_ms))
         if self._flight:
-            due = min(due, self._left(now, self._flight_at, self._rto_ms))
+            due = min(due, self._left(now, self._flight_at, self._round_trip.timeout_ms))
         return due
 
     def handle_timer(self, now):
@@ -245,8 +243,8 @@ class Link:
             self._ping_now = True
         if elapsed_ms(now, self._heard_at) >= self.profile.down_ms:
             self._go_down("silent")
-        elif self._flight and elapsed_ms(now, self._flight_at) >= self._rto_ms:
-            self._rto_ms = min(self._rto_ms * 2, self.profile.rto_max_ms)
+        elif self._flight and elapsed_ms(now, self._flight_at) >= self._round_trip.timeout_ms:
+            self._round_trip.back_off()
             self._flight_at = now
             self._go_back()
 
@@ -273,9 +271,7 @@ class Link:
         self._close_due = False
         self._closing_session = _NO_SESSION
         self._strange_hello_at = None  # when a HELLO of no life that we know came, and nothing of the session since
-        self._srtt_8 = None  # smoothed round trip, in eighths of a millisecond
-        self._rttvar_4 = 0  # its variation, in quarters
-        self._rto_ms = self.profile.rto_first_ms
+        self._round_trip.forget()
         self._sent_on = [0] * _CHANNELS  # messages, mod 2**16
         self._limit_of_peer = [0] * _CHANNELS
         self._taken_on = [0] * _CHANNELS
@@ -480,7 +476,7 @@ class Link:
             self._taken_on[channel] = (self._taken_on[channel] + 1) & 0xFFFF
         message = messages.BY_CODE.get(code)
         values = message.unpack(payload) if message else None
-        if values is None:
+        if message is None or values is None:
             self._count("error_message")
             if channel < _CHANNELS:
                 self.give(channel, 1)
@@ -521,7 +517,7 @@ class Link:
             return False
         newest = flight[count - 1]
         if newest[4] == 1:
-            self._on_round_trip(elapsed_ms(self._now, newest[3]))
+            self._round_trip.sample(elapsed_ms(self._now, newest[3]))
         self._acked = ack
         flight[:] = flight[count:]
         self._resend = min(self._resend, len(flight))
@@ -531,27 +527,11 @@ class Link:
                 self._tell_writable(channel)
         return True
 
-    def _on_round_trip(self, sample_ms):
-        """RFC 6298, in whole numbers: srtt in eighths, rttvar in quarters. A sample longer than a link can be silent
-        is a late echo, or a lie."""
-        if sample_ms > self.profile.down_ms:
-            return
-        if self._srtt_8 is None:
-            self._srtt_8 = sample_ms * 8
-            self._rttvar_4 = sample_ms * 2
-        else:
-            error = sample_ms - self._srtt_8 // 8
-            self._srtt_8 += error
-            self._rttvar_4 += abs(error) - self._rttvar_4 // 4
-        self.round_trip_ms = self._srtt_8 // 8
-        timeout = self._srtt_8 // 8 + max(self._rttvar_4, self.profile.ack_delay_ms)
-        self._rto_ms = min(max(timeout, self.profile.rto_min_ms), self.profile.rto_max_ms)
-
     def _on_pong(self, payload):
         echo, clock = struct.unpack(_PONG, payload)
         self._peer_clock = (clock & TICKS_MASK, self._now)
         if echo:
-            self._on_round_trip(elapsed_ms(self._now, echo & TICKS_MASK))
+            self._round_trip.sample(elapsed_ms(self._now, echo & TICKS_MASK))
 
     def _note_time(self, now):
         """Where the clock stepped back, every span that is being timed goes on from where it was."""

@@ -191,38 +191,38 @@ def test_the_timer_backs_off_to_its_limit_and_comes_back_with_the_next_sample() 
     pair.advance(8000)
     times = pair.data_sent(False)
     assert 5 <= len(times) <= 8
-    assert pair.bridge._rto_ms == 2000
+    assert pair.bridge._round_trip.timeout_ms == 2000
     lossy = False
     pair.advance(2100)
     assert pair.messages(False) == [("job_data", b"x")]
     fill(pair, 3, start=1)
     pair.advance(100)
-    assert pair.bridge._rto_ms < 500
+    assert pair.bridge._round_trip.timeout_ms < 500
 
 
 def test_the_estimator_is_that_of_rfc_6298() -> None:
     link = Pair().up().bridge
-    link._srtt_8, link._rttvar_4 = None, 0
+    link._round_trip.forget()
     srtt = rttvar = 0.0
     for number, sample in enumerate([100, 120, 80, 300, 100, 100, 110, 90, 100, 100]):
-        link._on_round_trip(sample)
+        link._round_trip.sample(sample)
         if number == 0:
             srtt, rttvar = sample, sample / 2
         else:
             rttvar += (abs(srtt - sample) - rttvar) / 4
             srtt += (sample - srtt) / 8
         assert abs((link.round_trip_ms or 0) - srtt) <= 3
-        assert link._rto_ms == pytest.approx(min(2000, max(150, srtt + 4 * rttvar)), abs=16)
+        assert link._round_trip.timeout_ms == pytest.approx(min(2000, max(150, srtt + 4 * rttvar)), abs=16)
 
 
 def test_the_timer_never_leaves_its_limits() -> None:
     link = Pair().up().bridge
     for _ in range(50):
-        link._on_round_trip(0)
-    assert link._rto_ms == 150
+        link._round_trip.sample(0)
+    assert link._round_trip.timeout_ms == 150
     for _ in range(50):
-        link._on_round_trip(1999)
-    assert link._rto_ms == 2000
+        link._round_trip.sample(1999)
+    assert link._round_trip.timeout_ms == 2000
 
 
 def test_no_sample_is_taken_from_a_frame_sent_twice() -> None:
@@ -242,7 +242,7 @@ def test_a_lying_pong_does_not_spoil_the_estimate(echo: int) -> None:
     pair = Pair().up()
     pair.bridge.receive(forge(True, PONG, data=struct.pack("<II", echo, 5)), pair.now)
     assert (pair.bridge.round_trip_ms or 0) <= 2000
-    assert pair.bridge._rto_ms <= 2000
+    assert pair.bridge._round_trip.timeout_ms <= 2000
 
 
 def test_a_frame_that_needs_no_answer_at_once_is_acknowledged_within_the_delay() -> None:
