@@ -304,6 +304,10 @@ class Virtual(msgspec.Struct, frozen=True, kw_only=True):
         Literal["hub", "printer"],
         _says("Where the simulated drawer's cable is plugged in; a printer has a port for it."),
     ] = "hub"
+    printer_flow: Annotated[
+        Literal["rts_cts", "xon_xoff"],
+        _says("How the simulated printer says that its buffer is full: by a line or a byte."),
+    ] = "rts_cts"
     printer_power_signs: Annotated[
         tuple[Literal["sense", "line", "notice", "memory"], ...],
         _says(

@@ -196,6 +196,7 @@ class ServedHub:
             printer_baud=virtual.printer_baud_rate,
             printer_speed_mm_per_s=virtual.print_speed_mm_per_s,
             drawer_on=virtual.drawer,
+            printer_flow=virtual.printer_flow,
             printer_wiring="ttl" if "line" in virtual.printer_power_signs else "rs232",
             printer_power_notice="notice" in virtual.printer_power_signs,
             printer_macros="memory" in virtual.printer_power_signs,
@@ -214,6 +215,9 @@ class ServedHub:
         board["printer"]["baud_rate"] = options.printer_baud
         if options.backup_path:
             board["backup_link"] = {**board["link"], "uart": BACKUP.uart, "tx": BACKUP.tx, "rx": BACKUP.rx}
+        if options.printer_flow == "xon_xoff":
+            del board["printer"]["cts"]
+            board["printer"]["flow"] = "xon_xoff"
         if options.drawer_on == "printer":
             board["drawer"] = {"wiring": "printer", "drawers": 2}
         if "sense" not in self._config.virtual.printer_power_signs:

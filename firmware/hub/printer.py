@@ -21,6 +21,7 @@ from hublink.messages import (
 
 from hub import transport
 from hub.printer_power import PowerLines
+from hub.xon_xoff import XOFF, XON, XonXoff
 
 _ENABLE_ASB = b"\x1d\x61\x0f"  # GS a: drawer, online, error, paper
 _CLEAR = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"  # DLE DC4 8, real time: forget what is buffered or half received
@@ -55,12 +56,14 @@ class Printer:
         self._port = port
         self._uart = transport.open_uart(port)
         self._power = PowerLines(port, self._uart)
-        self._busy = Pin(port["cts"]) if "cts" in port else _NeverBusy()
-        self._feeder = transport.open_feeder(self._uart, port)
+        self._flow = XonXoff(self._uart, port, self._begin_anew) if port.get("flow") == "xon_xoff" else None
+        self._busy = self._flow or (Pin(port["cts"]) if "cts" in port else _NeverBusy())
+        self._feeder = self._flow or transport.open_feeder(self._uart, port)
         self._uplink = uplink
         self._faults = faults
         self._on_printing = on_printing
-        self._status = StatusReader(self._on_asb, self._on_online, self._on_reply)
+        on_flow = self._flow.take if self._flow else None
+        self._status = StatusReader(self._on_asb, self._on_online, self._on_reply, on_flow)
         self.asb = None
         self.condition = _CONDITION_UNKNOWN
         self._probes_unanswered = 0
@@ -277,14 +280,14 @@ class Printer:
         """One that the printer does not take at once is taken back: a drawer must not open later."""
         try:
             offline = self._offline()  # it takes real-time commands all the same, whatever its busy line says
-            if offline:
+            if offline and not self._flow:
                 transport.mind_busy(self._uart, self._port, False)
             self._uart.write(command)
             await asyncio.sleep_ms(_KICK_TAKEN_MS)
             if not self._uart.txdone():
                 self._kick_torn, self.kick_taken = True, False
                 self._empty_uart()
-            elif offline:
+            elif offline and not self._flow:
                 self._empty_uart()
             if self.asb is None and self.phase not in (PHASE_RECEIVING, PHASE_ENDED):
                 self._uart.write(_PROBE)  # else its next status comes too late to say that the drawer is open
@@ -407,7 +410,7 @@ class Printer:
                 self._look_at_power()
 
     def _probe(self):
-        if not self._uart.txdone():  # it is busy, so it can't be asked
+        if not self._uart.txdone() or (self._flow and self._flow.value()):  # it is busy, so it can't be asked
             self._judge_stall()
             return
         if self._offline():
@@ -450,6 +453,8 @@ class Printer:
         if self.condition == _CONDITION_SILENT:
             return
         self.condition = _CONDITION_SILENT
+        if self._flow:
+            self._flow.restart()
         self.asb = self.drawer_high = None
         for code in ("cover_open", "cutter", "printer_error", "paper_end", "paper_near_end"):
             self._faults.set(code, False)
@@ -469,8 +474,9 @@ class _NeverBusy:
 class StatusReader:
     """Sorts the bytes that a printer sends; manual: "Status transmission", the fixed bits of each kind."""
 
-    def __init__(self, on_asb, on_realtime, on_reply):
-        """`on_realtime(byte)`: an answer to DLE EOT."""
+    def __init__(self, on_asb, on_realtime, on_reply, on_flow=None):
+        """`on_realtime(byte)`: an answer to DLE EOT; `on_flow(byte)`: XON or XOFF, where the printer says those."""
+        self._on_flow = on_flow
         self._on_asb = on_asb
         self._on_realtime = on_realtime
         self._on_reply = on_reply
@@ -494,7 +500,9 @@ class StatusReader:
             self._take(data[index])
 
     def _take(self, byte):
-        if self._block:
+        if self._on_flow and byte in (XON, XOFF):  # anywhere, and no byte of an answer: its fixed bits differ
+            self._on_flow(byte)
+        elif self._block:
             self._take_in_block(byte)
         elif self._asb:
             self._take_in_asb(byte)

@@ -47,7 +47,7 @@ def _options(port):
         "txbuf": port.get("tx_buffer_bytes", _TX_BUFFER_BYTES),
         "timeout": 0,
     }
-    if "cts" in port:
+    if "cts" in port and port.get("flow") not in ("none", "xon_xoff"):
         options["cts"] = machine.Pin(port["cts"])
         options["flow"] = machine.UART.CTS
     return options

@@ -126,6 +126,7 @@ class _Checker:
             yield from self._pin(use)
         yield from self._clashes()
         yield from self._scanner()
+        yield from self._flow()
         yield from self._drawer()
         yield from self._indicator()
         yield from self._pull_downs()
@@ -425,6 +426,54 @@ class _Checker:
                     'Write wiring.scanner = "ttl", or trigger = "serial_syn" where the scanner knows these commands.',
                     '请写 wiring.scanner = "ttl"；若扫码枪支持串口触发指令，可写 trigger = "serial_syn"。',
                 ),
+                warning=True,
+            )
+
+    def _flow(self) -> Iterator[Finding]:
+        """How the printer says that it is busy, and by which pin."""
+        port: Printer | None = self._board.printer
+        if port is None:
+            return
+        by_line = port.flow in ("rts_cts", "dtr_dsr")
+        if by_line and port.cts is None:
+            yield self._finding(
+                "printer.cts",
+                (f'flow = "{port.flow}" needs the line by which it is said', f'flow = "{port.flow}" 需要忙信号引脚'),
+                pins=self._chip.pins_for(port.uart, "cts"),
+            )
+        elif port.cts is not None and port.flow in ("none", "xon_xoff"):
+            yield self._finding(
+                "printer.cts",
+                (f'with flow = "{port.flow}" nobody looks at it', f'flow = "{port.flow}" 时不使用该引脚'),
+                ('Leave it out, or write flow = "dtr_dsr".', '请删除该项，或写 flow = "dtr_dsr"。'),
+            )
+        if port.slack_bytes is not None and port.flow != "xon_xoff":
+            yield self._finding(
+                "printer.slack_bytes",
+                ("only XON/XOFF knows it", "仅用于 XON/XOFF"),
+                ('Leave it out, or write flow = "xon_xoff".', '请删除该项，或写 flow = "xon_xoff"。'),
+            )
+        if not by_line and port.cts is None and port.flow != "xon_xoff":
+            yield self._finding(
+                "printer.flow",
+                (
+                    "the printer has no way to say that its buffer is full: long receipts lose bytes",
+                    "打印机无法告知缓冲区已满：长小票会丢失内容",
+                ),
+                (
+                    'Wire its busy line to a cts pin, or set it and the file to "xon_xoff".',
+                    '请连接忙信号引脚 cts，或把打印机和文件都设为 "xon_xoff"。',
+                ),
+                warning=True,
+            )
+        if port.sense is not None and not port.sense_on_level and port.cts is not None:
+            yield self._finding(
+                "printer.sense_on_level",
+                (
+                    "DTR is the printer's busy line here, and tells nothing of its power",
+                    "此处 DTR 是忙信号，不能反映通电状态",
+                ),
+                ("Sense its +24 V: sense_on_level = 1.", "请检测其 +24 V：sense_on_level = 1。"),
                 warning=True,
             )
 

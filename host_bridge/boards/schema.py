@@ -46,6 +46,11 @@ class Printer(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tx: Pin
     rx: Pin
     cts: Pin | None = None  # high: the printer is busy
+    # How the printer says that it takes nothing more, as it is set. Not given: by the cts line, if there is one.
+    flow: Literal["none", "xon_xoff", "rts_cts", "dtr_dsr"] | None = None
+    slack_bytes: Annotated[int, Meta(ge=2, le=1024)] | None = (
+        None  # xon_xoff: what it still takes then; 16 if not given
+    )
     sense: Pin | None = None  # sees the printer's power
     sense_on_level: Level = 1  # what it reads while the printer is on
     baud_rate: BaudRate

@@ -193,8 +193,9 @@ class _Planner:
             self._wire("printer.rx", port.rx, ("printer status", "打印机状态"), "R1 OUT", "grey", "2  TXD"),
             sense,
         ]
+        busy = "4  RTS" if port.flow == "rts_cts" else "20  DTR"
         if port.cts is not None:
-            wires.append(self._wire("printer.cts", port.cts, ("busy", "忙信号"), "R2 OUT", "yellow", "20  DTR"))
+            wires.append(self._wire("printer.cts", port.cts, ("busy", "忙信号"), "R2 OUT", "yellow", busy))
         supplies: list[tuple[str, Rail, str, bool]] = [
             ("T2 IN", "GND", "6  DSR", False),
             ("VCC", "3V3", "", False),
@@ -308,6 +309,14 @@ class _Planner:
         wires = [self._wire("safe_mode.pin", gpio, ("safe mode", "安全模式"), "1", "lime")]
         return self._module("button", ("Safe-mode button", "安全模式按钮"), None, wires, [("2", "GND", "", False)])
 
+    def _handshake(self, port: Printer) -> str:
+        """What the printer has to be set to."""
+        if port.flow == "xon_xoff":
+            return "XON/XOFF"
+        if port.cts is None or self._board.wiring.printer == "ttl":
+            return ""
+        return "RTS/CTS" if port.flow == "rts_cts" else "DTR/DSR"
+
     def _parts(self) -> list[Text]:
         board, found = self._board, []
         levels = (board.printer and board.wiring.printer, board.scanner and board.wiring.scanner)
@@ -371,11 +380,12 @@ class _Planner:
                     "钱箱插头请插入打印机的钱箱口（DK），不接集线盒。",
                 )
             )
-        if board.printer and board.wiring.printer == "rs232" and board.printer.cts is not None:
+        handshake = self._handshake(board.printer) if board.printer else ""
+        if board.printer and handshake:
             notes.append(
                 Text(
-                    f"Set the printer to {board.printer.baud_rate} baud, 8N1, handshake DTR/DSR.",
-                    f"打印机设置：{board.printer.baud_rate} 波特，8N1，DTR/DSR 握手。",
+                    f"Set the printer to {board.printer.baud_rate} baud, 8N1, handshake {handshake}.",
+                    f"打印机设置：{board.printer.baud_rate} 波特，8N1，{handshake} 握手。",
                 )
             )
         if board.scanner:

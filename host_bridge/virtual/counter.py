@@ -124,6 +124,7 @@ class Counter:
             kick=self._printer_kick,
             receipt=self._receipt_out,
             speed_mm_per_s=options.printer_speed_mm_per_s,
+            xon_xoff=options.printer_flow == "xon_xoff",
             macros=options.printer_macros,
             process_id=options.printer_process_id,
             power_notice=options.printer_power_notice,

@@ -19,6 +19,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     link_baud: Annotated[int, msgspec.Meta(ge=0, le=4_000_000)] = 0  # 0: like USB, fast and with flow control
     printer_baud: Baud = wiring.PRINTER_BAUD
     printer_speed_mm_per_s: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 200.0
+    printer_flow: Literal["rts_cts", "xon_xoff"] = "rts_cts"  # how it says that its buffer is full
     # Between printer and hub. Without power, rs232: the adapter shows an idle line and busy; ttl: all lines are low.
     printer_wiring: Literal["rs232", "ttl"] = "rs232"
     printer_macros: bool = True  # it knows GS : and GS ^

@@ -254,6 +254,39 @@ def test_a_drawer_on_the_printer_wants_nothing_but_a_printer() -> None:
     assert only(alone, "drawer.wiring").severity == "error"
 
 
+CTS = "cts = 2                 # high: the printer is busy\n"
+
+
+@pytest.mark.parametrize(
+    ("printer", "key", "severity"),
+    [
+        ('flow = "dtr_dsr"\n', "printer.cts", "error"),
+        ('flow = "rts_cts"\n', "printer.cts", "error"),
+        (CTS + 'flow = "xon_xoff"\n', "printer.cts", "error"),
+        (CTS + 'flow = "none"\n', "printer.cts", "error"),
+        (CTS + "slack_bytes = 64\n", "printer.slack_bytes", "error"),
+        ("", "printer.flow", "warning"),
+        ('flow = "none"\n', "printer.flow", "warning"),
+        (CTS + "sense = 3\nsense_on_level = 0\n", "printer.sense_on_level", "warning"),
+    ],
+)
+def test_how_the_printer_says_that_it_is_busy_fits_its_pins(printer: str, key: str, severity: str) -> None:
+    assert only(change(PICO, CTS, printer), key).severity == severity
+
+
+@pytest.mark.parametrize(
+    "printer",
+    [
+        CTS + 'flow = "dtr_dsr"\n',
+        CTS + 'flow = "rts_cts"\n',
+        'flow = "xon_xoff"\nslack_bytes = 128\nsense = 3\nsense_on_level = 0\n',
+        CTS + "sense = 3\n",
+    ],
+)
+def test_each_way_to_say_so_can_be_wired(printer: str) -> None:
+    assert findings(change(PICO, CTS, printer)) == []
+
+
 def test_a_drawer_without_a_switch_is_a_warning() -> None:
     assert only(change(PICO, "switch = 16\n", ""), "drawer.switch").severity == "warning"
 
