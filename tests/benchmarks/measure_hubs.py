@@ -24,7 +24,7 @@ UP_DEADLINE_S = 60.0
 async def hub_counts(bench: Bench) -> list[Figure]:
     """The hubs are scripted and run in this process: only the bridge's own is counted."""
     counts = COUNTS[: bench.pick(2, len(COUNTS))]
-    steps = bench.pick(1, 30)
+    steps = bench.pick(1, 16)
     memory: list[tuple[float, float]] = []
     processor: list[tuple[float, float]] = []
     with bench.progress("bridges with 1 to 32 hubs", len(counts) * steps) as advance:
