@@ -91,11 +91,11 @@ class Drawer:
             request = self._request
             if request is None:
                 continue
-            outcome = _UNVERIFIED  # of a kick that fails half-way nobody knows more
             try:
-                outcome = await self._open(task, request)
-            finally:
-                self._settle(request, outcome)
+                self._settle(request, await self._open(task, request))
+            except (Exception, asyncio.CancelledError):
+                self._settle(request, _UNVERIFIED)  # half-way: nobody knows more
+                raise
 
     def _settle(self, request, outcome):
         if outcome == _STUCK:

@@ -553,6 +553,16 @@ async def test_a_kick_that_fails_half_way_is_answered_and_the_next_one_works() -
 
 
 @in_virtual_time
+async def test_a_kick_that_is_cancelled_half_way_is_answered_too() -> None:
+    till = Till(opens=False)
+    till.kick(1)
+    await until(lambda: till.board.levels[KICK_1])
+    assert till.accounts[0].task
+    till.accounts[0].task.cancel()
+    assert await till.outcome(1) == UNVERIFIED
+
+
+@in_virtual_time
 async def test_the_current_ends_even_if_the_program_is_dead() -> None:
     till = Till(opens=False)
     till.kick(1, on_ms=510)
