@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ def prepared(config: Config, words: Words) -> Iterator[NewLoop | None]:
         try:
             held.enter_context(hub.claimed(state_dir))
             if not hub.is_laid(state_dir, found):
+                _try_addresses(config, words)
                 _lay(state_dir, found, words)
         except FlashError as error:
             raise _explained(ExitCode.FAILED, error.reason, error.remedy, words) from error
@@ -54,6 +56,19 @@ def prepared(config: Config, words: Words) -> Iterator[NewLoop | None]:
             raise CommandError(ExitCode.FAILED, words("run.failed", why=error)) from error
         screen.tell(words("run.emulated.slow"))
         yield lambda: BridgeLoop(hub.clock_file(state_dir))
+
+
+def _try_addresses(config: Config, words: Words) -> None:
+    """Say at once what would stop the bridge after minutes of laying. Raises CommandError."""
+    from host_bridge.cli.running import explain
+
+    wanted = [config.http.address, *([config.raw.address] if config.raw.enabled else ())]
+    for address in wanted:
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        try:
+            socket.create_server((address.host, address.port), family=family).close()
+        except OSError as error:
+            raise explain(error, wanted, words) from error
 
 
 def _lay(state_dir: Path, image: PicoImage, words: Words) -> None:
