@@ -498,7 +498,8 @@ class HubLink:
         """Show why the link is down; warn of it once, and note the same again only for debugging."""
         # a port that vanished is missing at the next try: that is no news
         same = self._told == end.code or (self._told, end.code) == ("port_vanished", "port_missing")
-        level = logging.DEBUG if same else logging.WARNING
+        by_change = self._standby and end.code in HUB_REASONS  # the hub ended it for the other path's sake
+        level = logging.DEBUG if same or by_change else logging.WARNING
         what = "the path on standby is no good" if self._standby else "no link to the hub"
         log.log(level, what + ": %s (%s)%s", end.code, end.detail, f" {end.remedy}" if end.remedy else "")
         self._told = end.code

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.benchmarks import (
+    measure_backup,
     measure_frames,
     measure_hubs,
     measure_idle,
@@ -48,6 +49,7 @@ MEASUREMENTS = {
     "print": Measurement("Receipts, raw port to serial port", measure_print.printing),
     "line": Measurement("A line of 115200 baud", measure_line.line_share),
     "recovery": Measurement("Trouble on the link", measure_recovery.recovery),
+    "backup": Measurement("Two paths to the hub", measure_backup.backup_path),
     "jobs": Measurement("Cost against the size of a job", measure_sizes.job_sizes),
     "hubs": Measurement("Cost against the number of hubs", measure_hubs.hub_counts),
     "journal": Measurement("Cost against the length of the journal", measure_sizes.journal_sizes),
