@@ -233,23 +233,22 @@ class Scanner:
 
     def _end_in_silence(self):
         """Of a scanner that sends suffixes what has none is half a scan: its plug was pulled, or it is another one."""
-        if self._take_pending(keep=True) or self._too_long:
-            self._too_long = self._too_long or (self._suffixed and not self._had_power_for_less(time.ticks_ms()))
+        data = self._without_answers()
+        if self._too_long or data:
+            greets = self._had_power_for_less(time.ticks_ms()) or (self._banner and self._banner in data)
+            self._too_long = self._too_long or (self._suffixed and not greets)
             self._suffixed = False
         self._finish()
 
-    def _take_pending(self, keep=False):
-        """What came, without the answers to the trigger's commands."""
+    def _without_answers(self):
+        """What came, less what the scanner says to the trigger's commands."""
         data = bytes(self._pending)
-        if self._trigger.answer:
-            data = data.replace(self._trigger.answer, b"")
-        if not keep:
-            self._pending = bytearray()
-        return data
+        return data.replace(self._trigger.answer, b"") if self._trigger.answer else data
 
     def _finish(self):
         """The end of a scan, of a banner, of noise, or of nothing."""
-        data = self._take_pending()
+        data = self._without_answers()
+        self._pending = bytearray()
         too_long = self._too_long
         self._too_long = False
         now = time.ticks_ms()

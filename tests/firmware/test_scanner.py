@@ -280,6 +280,15 @@ def test_the_first_article_after_the_holidays_is_no_repeat(days: int) -> None:
 
 
 @in_virtual_time
+async def test_a_greeting_without_a_suffix_is_one_too() -> None:
+    counter = Counter(sense=False, banner="Newland")
+    await counter.reads(b"5901234123457\r", 1)
+    await counter.reads(b"Newland NLS-EM20", 1)
+    assert counter.data() == [b"5901234123457"]
+    assert counter.fault_codes == {"scanner_restarted"}
+
+
+@in_virtual_time
 async def test_a_greeting_in_the_middle_of_the_day_is_no_scan_but_a_loose_plug() -> None:
     counter = Counter(sense=False, banner="Newland", trigger="serial_syn")
     await counter.reads(b"5901234123457\r", 1)
