@@ -22,6 +22,7 @@ from host_bridge.flash.prompt import Identity, Prompt, open_prompt
 from host_bridge.hub import ports
 from host_bridge.hub.manners import manners_of, may_pulse
 from host_bridge.state import Text
+from hublink.hello import FLAG_SAFE_MODE
 
 REPLUG_WAIT_S: Final = 120.0
 RESTART_WAIT_S: Final = 8.0  # a hub that was asked restarts in a second; the system's port takes some more
@@ -74,7 +75,9 @@ class Flasher:
             plan = install(prompt, [*firmware, laid], progress)
             prompt.reset()
         self._tell(Text("The hub starts; waiting for its greeting.", "集线盒正在启动，等待握手。"))
-        return Flashed(identity, board_name, plan, self._greeting(self.port, GREETING_TIMEOUT_S))
+        hello = self._greeting(self.port, GREETING_TIMEOUT_S)
+        _verify(hello, board_name)
+        return Flashed(identity, board_name, plan, hello)
 
     def prompt(self, port: str) -> Prompt:
         """The prompt of the board: as it stands, by asking the hub, by its reset line, or by the technician's hand."""
@@ -187,6 +190,31 @@ class Flasher:
             )
             return None
         return values
+
+
+def _verify(hello: dict[str, Any], board: str) -> None:
+    """The hub that greets runs on what was laid. Raises FlashError."""
+    if "board" not in hello:
+        raise FlashError(
+            Text("the hub greets in another version of the link", "集线盒使用了另一版本的协议"),
+            Text("Bring counterhub on this machine up to date.", "请升级本机的 counterhub。"),
+        )
+    if hello["board"] != board:
+        raise FlashError(
+            Text(
+                f"the hub greets as board {hello['board']!r}, laid was {board!r}: it could not read its board file",
+                f"集线盒报告的板卡为 {hello['board']!r}，而写入的是 {board!r}：未能读取板卡配置",
+            ),
+            Text("Give the same command again.", "请再执行一次相同命令。"),
+        )
+    if hello["flags"] & FLAG_SAFE_MODE:
+        raise FlashError(
+            Text("the hub greets in safe mode", "集线盒处于安全模式"),
+            Text(
+                "Pull its plug, put it back in; if it stays, counterhub status says what its program died of.",
+                "请重新插拔线缆；若仍如此，counterhub status 会显示程序出错的原因。",
+            ),
+        )
 
 
 def checked(board: BoardFile) -> Board:

@@ -158,8 +158,11 @@ FAULT_TEXTS: dict[str, FaultText] = {
         ("Go on selling. Tell the technician if it comes often.", "可继续收银；若经常出现，请告知技术人员。"),
     ),
     "board_file": _fault(
-        ("Hub does not know its wiring", "集线盒缺少接线配置"),
-        ("The hub's board file is absent, damaged or wrong.", "集线盒的板卡配置文件缺失、损坏或有误。"),
+        ("Hub's board file is wrong", "集线盒板卡配置有误"),
+        (
+            "The file that tells the hub its wiring is absent, damaged or wrong; counterhub status says where.",
+            "集线盒的接线配置文件缺失、损坏或有误；counterhub status 会指出位置。",
+        ),
         (
             "What works goes on working. Call the technician: the hub must be flashed again.",
             "可用的设备会继续工作。请联系技术人员重新刷写集线盒。",

@@ -267,9 +267,13 @@ class Life:
         await asyncio.sleep(max(0, span_ms) / 1000)
         await self._park_if_dead()
 
+    def pass_ms(self, span_ms: float) -> None:
+        """`time.sleep_ms`: nothing else goes on meanwhile, so the chip's clock is moved."""
+        self.board.ticks_offset += int(span_ms)
+
     @staticmethod
-    def _print_exception(error: BaseException, file: io.StringIO) -> None:
-        file.write("".join(traceback.format_exception_only(error)))
+    def _print_exception(error: BaseException, file: io.StringIO | None = None) -> None:
+        (file or io.StringIO()).write("".join(traceback.format_exception_only(error)))
 
     # -- the stand-ins -------------------------------------------------------------------------------------------
 

@@ -53,6 +53,8 @@ class FakeBoard:
         self.boots = 0
         self.running = False
         self.obeys = True  # its firmware knows how to give the prompt when it is asked
+        self.flags = 0  # of its HELLO
+        self.greets_as: str | None = None  # a board other than the one of its file
         self._link: Any = None
         self._raw = False
         self._line = ""  # typed at the prompt
@@ -140,9 +142,10 @@ class FakeBoard:
     def _hello(self) -> dict[str, Any]:
         board = json.loads((self.root / "board.json").read_bytes())
         return {
-            "hub_id": b"hub-0001", "boot_id": b"boot-001", "boots": self.boots, "reset_cause": 1, "flags": 0,
+            "hub_id": b"hub-0001", "boot_id": b"boot-001", "boots": self.boots, "reset_cause": 1, "flags": self.flags,
             "job": bytes(8), "job_phase": 0, "job_received_bytes": 0, "scan_oldest": 0, "scan_next": 0,
-            "name": board.get("hub_name", board["name"]), "board": board["name"], "firmware": "0.1.0", "crumb": "",
+            "name": board.get("hub_name", board["name"]), "board": self.greets_as or board["name"],
+            "firmware": "0.1.0", "crumb": "",
         }  # fmt: skip
 
     def _say(self, data: bytes) -> None:

@@ -141,8 +141,7 @@ def test_repl_gives_the_prompt_in_the_terminal_and_ctrl_bracket_leaves_it(board:
     os.close(theirs)
     try:
         read_until(terminal, b"Ctrl-]")
-        os.write(terminal, b"\r6*7\r")
-        read_until(terminal, b"42")
+        read_until(terminal, b"42", typing=b"\r6*7\r")
         os.write(terminal, b"\x1d")
         assert program.wait(DEADLINE_S) == 0
     finally:
@@ -151,9 +150,11 @@ def test_repl_gives_the_prompt_in_the_terminal_and_ctrl_bracket_leaves_it(board:
         os.close(terminal)
 
 
-def read_until(terminal: int, wanted: bytes) -> None:
+def read_until(terminal: int, wanted: bytes, typing: bytes = b"") -> None:
+    """`typing`: again and again; what comes before the program has the terminal is changed by it."""
     seen, end = b"", time.monotonic() + DEADLINE_S
     while wanted not in seen:
         assert time.monotonic() < end, seen
+        os.write(terminal, typing)
         if select.select([terminal], [], [], 0.1)[0]:
             seen += os.read(terminal, 4096)

@@ -160,6 +160,15 @@ def test_an_old_micropython_is_said(board: FakeBoard) -> None:
         Technician(board).flash()
 
 
+@pytest.mark.parametrize(("flags", "greets_as", "words"), [(1, None, "safe mode"), (0, "unknown", "greets as board")])
+def test_a_hub_that_greets_on_something_else_than_was_laid_is_no_success(
+    board: FakeBoard, flags: int, greets_as: str | None, words: str
+) -> None:
+    board.flags, board.greets_as = flags, greets_as
+    with pytest.raises(FlashError, match=words):
+        Technician(board).flash()
+
+
 def test_a_full_file_system_is_said_and_main_is_not_there(board: FakeBoard) -> None:
     board.full_after_bytes = 1000
     with pytest.raises(FlashError, match="full"):
