@@ -574,3 +574,44 @@ async def test_the_current_ends_even_if_the_program_is_dead() -> None:
     await asyncio.sleep(1)
 
     assert till.on_ms() == [510]
+
+
+DAY = st.lists(
+    st.tuples(st.sampled_from(["key", "shut", "kick", "flutter", "link", "jam", "free"]), st.integers(0, 4000)),
+    max_size=12,
+)
+
+
+@settings(max_examples=25)
+@given(DAY)
+def test_whatever_happened_a_drawer_that_is_shut_and_left_alone_has_no_alarm(day: list[tuple[str, int]]) -> None:
+    async def main() -> None:
+        till = Till(drawers=1, left_open_ms=5000)
+        opened_by_nobody = False
+        for number, (event, wait_ms) in enumerate(day):
+            if event == "key":
+                till.board.set_level(SWITCH, 0)
+                opened_by_nobody = True
+            elif event == "shut":
+                till.close()
+            elif event == "kick":
+                till.kick(number)
+            elif event == "flutter":
+                fluttering = asyncio.create_task(flutter(till, 0.02))
+                opened_by_nobody = True
+                await seconds(3)
+                fluttering.cancel()
+            elif event == "link":
+                till.link.down()
+                till.link.up()
+            else:
+                till.opens = event == "free"
+            await seconds(wait_ms / 1000)
+            if not opened_by_nobody:
+                assert "drawer_forced_open" not in till.fault_codes
+        till.close()
+        await seconds(20)
+        assert till.fault_codes <= {"drawer_stuck"}
+        assert till.link.heard("drawer")[-1] == (CLOSED,)
+
+    run_in_virtual_time(main())

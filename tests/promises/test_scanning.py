@@ -103,9 +103,12 @@ async def test_two_tills_see_a_scan_and_the_first_acknowledgement_settles_it(til
 
 async def test_a_long_code_arrives_whole(till: Till) -> None:
     data = "".join(chr(ord("A") + index % 26) for index in range(4000))
+    await scan(till, EAN)  # from here on the hub knows that this scanner sends a suffix, and lets a busy machine stall
     await scan(till, data, "]Q1")
-    scans = await till.until(lambda answer: answer["scans"], "/api/v1/scans?after=0")
-    assert (scans[0]["data"], scans[0]["symbology"]) == (data, "]Q1")
+    scans = await till.until(
+        lambda answer: answer["scans"] if len(answer["scans"]) > 1 else None, "/api/v1/scans?after=0"
+    )
+    assert (scans[1]["data"], scans[1]["symbology"]) == (data, "]Q1")
 
 
 async def test_a_gs1_code_arrives_with_its_application_identifiers(till: Till) -> None:
