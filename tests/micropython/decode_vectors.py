@@ -4,6 +4,7 @@ import json
 
 from hublink import cobs, frame, hello, messages
 from hublink.link import BRIDGE, HUB, Link
+from hublink.paths import Paths
 from hublink.profile import Profile
 
 
@@ -11,7 +12,7 @@ def differences(load):
     """What is not as the vectors say, in words, and how many were looked at. `load(name)`: a file's contents."""
     found = []
     count = 0
-    for check in (_cobs, _frames, _streams, _messages, _opening, _session):
+    for check in (_cobs, _frames, _streams, _messages, _opening, _session, _standby):
         for name, expected, seen in check(load):
             count += 1
             if seen != expected:
@@ -125,6 +126,38 @@ def _session(load):
                 yield f"{role} sends", True, link.send(step["sends"], *values)
             elif "closes" in step and mine:
                 link.close(now)
+            while link.next_event() is not None:
+                pass
+
+
+def _standby(load):
+    """Two paths, seen from either side."""
+    vectors = load("standby.json")
+    fields = dict(vectors["hello"])
+    for key in ("hub_id", "boot_id", "credit", "job"):
+        fields[key] = bytes.fromhex(fields[key])
+    profile = Profile("uart", 240, vectors["profile"]["window"], 500, 150, 2000, 500, 2000)
+    profile.ack_delay_ms = vectors["profile"]["ack_delay_ms"]
+    for from_hub in (True, False):
+        role = HUB if from_hub else BRIDGE
+        links = [Link(role, profile, hello=lambda: dict(fields), session=session) for session in vectors["sessions"]]
+        paths = Paths(links) if from_hub else None
+        clock_at_0 = vectors["hub_clock_at_0_ms" if from_hub else "bridge_clock_at_0_ms"]
+        for link in links:
+            link.start(clock_at_0)
+        for step in vectors["happens"]:
+            now = clock_at_0 + step["at_ms"]
+            link = links[step["path"]]
+            if "stands_by" in step:
+                if not from_hub:
+                    link.stand_by(step["stands_by"], now)
+            elif step["from_hub"] == from_hub:
+                name = f"{role} at {step['at_ms']} ms on path {step['path']}"
+                yield name, step["coded"], _hex(link.data_to_send(now))
+            elif step["arrives"]:
+                link.receive(bytes.fromhex(step["coded"]), now)
+            while paths and paths.next_event(now) is not None:
+                pass
             while link.next_event() is not None:
                 pass
 

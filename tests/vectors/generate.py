@@ -20,6 +20,7 @@ from hublink import cobs, frame, messages
 from hublink import hello as opening
 from hublink.frame import FrameReader, FrameWriter
 from hublink.link import BRIDGE, HUB, Link
+from hublink.paths import Paths
 from hublink.profile import UART, Profile
 
 FOLDER = Path(__file__).parent
@@ -342,12 +343,67 @@ def session_vectors() -> dict[str, Any]:
     }
 
 
+def standby_vectors() -> dict[str, Any]:
+    """A backup path on standby, and how it takes over when the primary is gone: frames of path 0 and of path 1."""
+    profile = Profile("uart", 240, UART.window, 500, 150, 2000, 500, 2000)
+    hubs = [Link(HUB, profile, hello=said) for _ in range(2)]
+    paths = Paths(hubs)
+    bridges = [Link(BRIDGE, profile, session=session) for session in (77, 78)]
+    steps: list[dict[str, Any]] = []
+    for number in range(2):
+        hubs[number].start(1000)
+        bridges[number].start(900_000)
+
+    def settle(at_ms: int) -> None:
+        while paths.next_event(at_ms + 1000) is not None:
+            pass
+        for bridge in bridges:
+            while bridge.next_event() is not None:
+                pass
+
+    def carry(at_ms: int, number: int, arrives: bool = True) -> None:
+        """All that both ends of that path have to say."""
+        while True:
+            for link, from_hub in ((hubs[number], True), (bridges[number], False)):
+                coded = link.data_to_send(at_ms + (1000 if from_hub else 900_000))
+                if coded:
+                    break
+            else:
+                return
+            step = {"at_ms": at_ms, "path": number, "from_hub": from_hub, "arrives": arrives, "coded": coded.hex()}
+            steps.append(step)
+            if arrives:
+                (bridges if from_hub else hubs)[number].receive(coded, at_ms + (900_000 if from_hub else 1000))
+            settle(at_ms)
+
+    def stand_by(at_ms: int, number: int, standby: bool) -> None:
+        bridges[number].stand_by(standby, at_ms + 900_000)
+        steps.append({"at_ms": at_ms, "path": number, "stands_by": standby})
+
+    stand_by(0, 1, True)
+    carry(0, 0)
+    carry(0, 1)
+    carry(500, 1)
+    stand_by(600, 1, False)
+    carry(600, 1)
+    carry(600, 0, arrives=False)
+    return {
+        "hub_clock_at_0_ms": 1000,
+        "bridge_clock_at_0_ms": 900_000,
+        "sessions": [77, 78],
+        "profile": {"window": profile.window, "ack_delay_ms": profile.ack_delay_ms},
+        "hello": {key: value.hex() if isinstance(value, bytes) else value for key, value in said().items()},
+        "happens": steps,
+    }
+
+
 FILES = {
     "cobs.json": cobs_vectors,
     "frames.json": frame_vectors,
     "messages.json": message_vectors,
     "opening.json": opening_vectors,
     "session.json": session_vectors,
+    "standby.json": standby_vectors,
 }
 
 
