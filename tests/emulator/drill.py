@@ -25,9 +25,14 @@ def _add_and_tell(self, name, *more):
     _names.append(name)
     print("<task %s>" % name)
     return _add(self, name, *more)
+_spent = False  # a task dies once each time the drill is armed
 def _work_or_fail(self, step):
+    global _spent
     _work(self, step)
-    if _arm.value() and self.name == _names[sum(bit.value() << at for at, bit in enumerate(_number))]:
+    if not _arm.value():
+        _spent = False
+    elif not _spent and self.name == _names[sum(bit.value() << at for at, bit in enumerate(_number))]:
+        _spent = True
         if _die.value():
             raise ValueError("drill")
         while True:
