@@ -29,7 +29,7 @@ WATCHDOG_MS = 8000
 RESET_WITHIN_MS = WATCHDOG_MS + 4000
 FAILED_WITHIN_MS = 3000
 QUICK_BOOTS = 5
-DIE_MS = 100
+ARMED_MS, DISARMED_MS = 600, 100  # longer than between two probes of the printer; and than between two looks
 RED_PIN, GREEN_PIN, BLUE_PIN, KICK_PIN = 20, 19, 18, 17
 
 pytestmark = pytest.mark.emulator
@@ -59,6 +59,7 @@ def test_a_task_that_dies_is_started_again_and_the_rest_goes_on(bench: Bench) ->
         bench.arm(number, die=True)
         bench.provoke_until(lambda task=task: blamed(bench, task), FAILED_WITHIN_MS)  # type: ignore[misc]
         bench.disarm()
+        bench.run(DISARMED_MS)
     assert "task_failed" in bench.faults
     assert bench.scan(b"]E04006381333931\r") < 1000
     assert bench.resets == before
@@ -90,9 +91,9 @@ def kill_until_reset(bench: Bench, task: str) -> None:
     while bench.resets == before:
         assert bench.now_ms < end, bench.events[-5:]
         bench.arm(list(TASKS).index(task), die=True)
-        bench.run(DIE_MS)
+        bench.run(ARMED_MS)
         bench.disarm()
-        bench.run(DIE_MS)
+        bench.run(DISARMED_MS)
 
 
 def blamed(bench: Bench, task: str) -> bool:
