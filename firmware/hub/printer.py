@@ -82,7 +82,9 @@ class Printer:
         self.kick_taken = True
         self.drawer_high = None  # the drawer's switch at the kick port, as last told
         self._writer_task = self._task = None
-        self._tell_due = False
+        # What could not be told for want of room. Each apart: a job's end told twice would be taken for that of its
+        # second attempt.
+        self._job_due = self._status_due = False
         self._begin(NO_JOB, 0, b"")
         self.phase = PHASE_NONE
         uplink.on("job_begin", self._on_job_begin)
@@ -108,9 +110,9 @@ class Printer:
                 self._chunks_allowed = ends[-1] if ends else 0
 
     def link_writable(self, channel):
-        if channel == PRINTER and self._tell_due:
-            self._tell_due = False
+        if channel == PRINTER and self._status_due:
             self._tell_status()
+        if channel == PRINTER and self._job_due:
             self._tell_job()
 
     def _on_job_begin(self, job, total_bytes, proof):
@@ -163,7 +165,7 @@ class Printer:
         self._reason = 0
 
     def _tell_job(self):
-        told = self.job == NO_JOB or self._uplink.send(
+        self._job_due = self.job != NO_JOB and not self._uplink.send(
             "job_status",
             self.job,
             self.phase,
@@ -172,12 +174,9 @@ class Printer:
             self.written_bytes,
             self._reply,
         )
-        if not told:
-            self._tell_due = True
 
     def _tell_status(self):
-        if not self._uplink.send("printer_status", self.condition, self.asb or b"\0\0\0\0"):
-            self._tell_due = True
+        self._status_due = not self._uplink.send("printer_status", self.condition, self.asb or b"\0\0\0\0")
 
     # -- writing -------------------------------------------------------------------------------------------------
 

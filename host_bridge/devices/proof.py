@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _TRY_TOKEN = b"counter?"
 _ANSWER_MS = 1000  # a printer with nothing to print answers within a few milliseconds
+_ARM_MS = 3000  # a printer that is known to answer, on a slow line, beside a busy till
 _QUIET_MS = 300  # nothing more follows an answer that should have come with it
 _CLEAR_MS = 200  # what is sent so soon behind DLE DC4 8 may be forgotten as well
 _ARM_ATTEMPTS = 2
@@ -31,6 +32,8 @@ _FORGOTTEN_LIMIT = 3  # jobs in a row: then it is not the power, but something i
 _PARSED_BYTES_MAX = 1 << 20  # looked through for macros; a longer job that may have some is taken to have them
 _DEFINE: Final = b"\x1d:"  # GS :, before and behind what the macro is made of
 _CALL: Final = b"\x1d^\x01\x00\x00"  # GS ^: once, without waiting
+# GS ^ ends a definition that is under way, be it from an attempt that was cut off; and runs nothing, no times.
+_END_DEFINITION: Final = b"\x1d^\x00\x00\x00"
 _INITIALIZE: Final = b"\x1b@"
 # DLE DC4 8, in real time: forget what is buffered or half received
 _CLEAR: Final = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
@@ -62,7 +65,7 @@ class Proof(msgspec.Struct, frozen=True):
 
     def macro(self, token: bytes) -> bytes:
         """The bytes that make the printer remember the job's enquiry; behind them one that tells that it does."""
-        return _DEFINE + self.enquiry(token) + _DEFINE + self.enquiry(token, _KIND_READY)
+        return _END_DEFINITION + _DEFINE + self.enquiry(token) + _DEFINE + self.enquiry(token, _KIND_READY)
 
 
 # GS ( H function 48: the printer repeats an id once what came before it is printed.
@@ -219,10 +222,10 @@ class ProofFinder:
         while attempts < _ARM_ATTEMPTS:
             query = proof.macro(token)
             if proof.with_id:
-                armed = _process_id(token, _KIND_READY) in await self._ids(query)
+                armed = _process_id(token, _KIND_READY) in await self._ids(query, _ARM_MS)
             else:
                 wanted = _lone(self._memory.answers_while_defining + 1)
-                armed = wanted(await self._ask(query, wanted))
+                armed = wanted(await self._ask(query, wanted, _ARM_MS))
             if armed:
                 self._armed = proof, token
                 return msgspec.structs.replace(proof, remembered=True)
@@ -234,10 +237,10 @@ class ProofFinder:
 
     # -- asking --------------------------------------------------------------------------------------------------
 
-    async def _ids(self, query: bytes) -> list[bytes]:
+    async def _ids(self, query: bytes, timeout_ms: int = _ANSWER_MS) -> list[bytes]:
         """The process ids that the printer answered, up to the one with which the query ends."""
         last = b"\x37\x22" + query[-4:] + b"\0"
-        replies = await self._ask(query, lambda replies: last in replies)
+        replies = await self._ask(query, lambda replies: last in replies, timeout_ms)
         return [reply[2:6] for reply in replies if reply.startswith(b"\x37\x22")]
 
     async def _ask(

@@ -251,7 +251,10 @@ class HubPrinter:
             if command.name == "GS :" and self.macros:
                 defining, self._macro = (b"", b"") if defining is None else (None, defining)
             elif command.name == "GS ^" and self.macros:
-                answers += self._answers(self._macro)
+                if defining is not None:
+                    defining, self._macro = None, b""
+                else:
+                    answers += self._answers(self._macro) * command.data[2]
             else:
                 answers += self._answer(command.data)
                 defining = None if defining is None else defining + command.data

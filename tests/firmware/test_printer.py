@@ -457,6 +457,30 @@ async def test_what_could_not_be_told_for_want_of_room_is_told_later() -> None:
 
 
 @in_virtual_time
+async def test_the_end_of_a_job_is_told_once_a_session_however_often_the_rest_is_told() -> None:
+    """A job given up untouched is begun again: its end, told once more, would be taken for the second one's."""
+    counter = Counter()
+    await counter.ready()
+    counter.link.say("job_begin", JOB, 100, GS_R)
+    counter.link.say("job_data", b"x" * 200)  # more than was announced: given up, with nothing written
+    assert counter.statuses()[-1][:4] == (ABORTED, OVERRUN, 0, 0)
+    counter.link.said.clear()
+    counter.link.room = 0
+    counter.says(PAPER_END)
+    await until(lambda: counter.printer.asb == PAPER_END)
+    counter.link.writable(PRINTER)
+    assert counter.link.heard("printer_status") == [(ANSWERING, PAPER_END)]
+    assert counter.statuses() == []
+
+    counter.link.down()
+    counter.says(ONLINE)
+    await until(lambda: counter.printer.asb == ONLINE)
+    counter.link.up()
+    counter.link.writable(PRINTER)
+    assert len(counter.statuses()) == 1
+
+
+@in_virtual_time
 async def test_a_forgotten_job_is_forgotten_and_one_under_way_is_not() -> None:
     counter = Counter()
     await counter.ready()
