@@ -13,10 +13,12 @@ import pytest
 from host_bridge.escpos.status import READY, PrinterStatus
 from host_bridge.interfaces.raw import RawInterface
 from host_bridge.interfaces.services import ServedHub
+from tests import conftest as live
 from tests.interfaces.fake_bridge import FakeBridge
 from tests.live_bridge import LiveBridge
 
 PATIENCE_S = 20
+bridge = live.bridge  # that of the folder above is a fake
 
 
 class Counter(Protocol):
