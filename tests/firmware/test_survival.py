@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import re
 import sys
 import types
@@ -77,11 +78,11 @@ def crumbs() -> Iterator[tuple[str, str]]:
 
 
 def test_each_crumb_of_the_supervisor_comes_back_from_four_words_as_it_was() -> None:
-    for kind, what in crumbs():
-        for end in ("", ":0s", ":61s", ":86400000s"):
-            chip = Chip()
-            chip.boot(PWRON_RESET).leave_crumb(f"{kind}:{what}{end}")
-            assert chip.boot().last_crumb() == f"{kind}:{what}{end}"
+    ends = itertools.cycle(("", ":0s", ":61s", ":86400000s"))
+    for (kind, what), end in zip(crumbs(), ends, strict=False):
+        chip = Chip()
+        chip.boot(PWRON_RESET).leave_crumb(f"{kind}:{what}{end}")
+        assert chip.boot().last_crumb() == f"{kind}:{what}{end}"
 
 
 def test_a_word_that_no_table_has_becomes_a_question_mark() -> None:
@@ -134,3 +135,54 @@ def test_no_crumb_breaks_the_memory(crumb: str) -> None:
     chip = Chip()
     chip.boot(PWRON_RESET).leave_crumb(crumb)
     assert chip.boot().boots() == 2
+
+
+def test_how_often_is_counted_as_long_as_it_is_the_same_and_kept_over_lives_that_end_in_order() -> None:
+    chip = Chip()
+    chip.boot(PWRON_RESET).leave_crumb("hang:scanner:scan:7s")
+    again = chip.boot()
+    assert again.last_crumb() == "hang:scanner:scan:7s"
+    again.has_settled()
+    assert chip.boot().last_crumb() == ""  # that life ended in order
+    chip.boot().leave_crumb("hang:scanner:scan:9s")
+    assert chip.boot().last_crumb() == "hang:scanner:scan:9s:2x"
+    chip.boot().leave_crumb("late:scanner:scan:9s")
+    assert chip.boot().last_crumb() == "late:scanner:scan:9s"
+
+
+def test_a_count_has_an_end() -> None:
+    chip = Chip()
+    life = chip.boot(PWRON_RESET)
+    for _ in range(1200):
+        life.leave_crumb("reset:failing:scanner_trigger")
+    assert chip.boot().last_crumb() == "reset:failing:scanner_trigger:999x"
+
+
+def test_boots_crumb_and_count_come_back_from_an_esp32s_memory_too() -> None:
+    chip = Chip()
+    kept = [b""]
+
+    def memory(_self: Any, data: bytes | None = None) -> bytes | None:
+        if data is None:
+            return kept[0]
+        kept[0] = bytes(data)
+        return None
+
+    lives = []
+    for crumb in ("hang:scanner:scan:7s", "hang:scanner:scan:8s", ""):
+        machine: Any = types.ModuleType("machine")
+        machine.RTC = type("RTC", (), {"memory": memory})
+        machine.reset_cause, machine.PWRON_RESET, machine.WDT_RESET = (lambda: chip.cause), PWRON_RESET, WDT_RESET
+        life = _load(machine)
+        lives.append((life.boots(), life.last_crumb()))
+        life.leave_crumb(crumb)
+    assert lives == [(1, ""), (2, "hang:scanner:scan:7s"), (3, "hang:scanner:scan:8s:2x")]
+
+
+@pytest.mark.parametrize("kept", [b"x", b"\xff" * 16, b"\0" * 16, "é".encode()[:1] * 44])
+def test_rubbish_in_an_esp32s_memory_is_no_crumb(kept: bytes) -> None:
+    machine: Any = types.ModuleType("machine")
+    machine.RTC = type("RTC", (), {"memory": lambda _self, data=None: kept})
+    machine.reset_cause, machine.PWRON_RESET, machine.WDT_RESET = (lambda: 1), PWRON_RESET, WDT_RESET
+    life = _load(machine)
+    assert (life.boots(), life.last_crumb()) == (1, "")
