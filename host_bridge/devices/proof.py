@@ -4,7 +4,7 @@ That alone does not tell that the paper has all of it: a printer that was withou
 forgotten what was in its buffer, prints the rest and answers as if nothing had been. So where it can the enquiry is
 kept in the printer's own memory before the job begins, as a macro (GS :), and only called (GS ^) behind the job. A
 macro outlives ESC @, but not the printer's power. Behind the call stands an enquiry of the usual kind: if only this one
-is answered the printer has forgotten. See docs/decisions/0020.
+is answered the printer has forgotten. See docs/decisions/0021.
 """
 
 from __future__ import annotations
