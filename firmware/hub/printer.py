@@ -206,13 +206,15 @@ class Printer:
             elif self._kick_torn:
                 self._kick_torn = False
                 await self._write(_COMPLETES_KICK)
-            elif self._chunks and self._chunks_allowed != 0 and self._feeder.room(len(self._chunks[0])):
-                await self._feeder.wait(len(self._chunks[0]))  # what is to be done may be another thing then
             elif self._chunks and self._chunks_allowed != 0:
+                wait_ms = self._feeder.room(len(self._chunks[0]))
+                if wait_ms:
+                    await asyncio.sleep_ms(wait_ms)
+                    continue  # what is to be done may be another thing now
                 self._at_boundary = False
                 # Counted before, not after: of a job with written_bytes 0 nothing can have reached the printer.
                 self.written_bytes += len(self._chunks[0])
-                await self._write(self._chunks[0])
+                await self._hand_over(self._chunks[0])
                 self._at_boundary = len(self._chunks.pop(0)) < _FULL_BYTES
                 if self._chunks_allowed:
                     self._chunks_allowed -= 1
@@ -233,14 +235,22 @@ class Printer:
     async def _write(self, data):
         self._writing = True
         self._moved_at = time.ticks_ms()
+        await self._feeder.wait(len(data))
+        await self._hand_over(data)
+
+    async def _hand_over(self, data):
+        """Give data to the UART, which has room for it unless the printer holds the line."""
+        self._writing = True
+        self._moved_at = time.ticks_ms()
         while data:
-            await self._feeder.wait(len(data))
             self._task.work("write")
             count = self._feeder.put(data)
             self._task.rest()
             if count:
                 self._moved_at = time.ticks_ms()
-                data = data[count:]
+            data = data[count:]
+            if data:
+                await self._feeder.wait(len(data))
         self._writing = False
 
     # -- kicks ---------------------------------------------------------------------------------------------------

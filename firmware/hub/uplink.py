@@ -47,8 +47,8 @@ class Uplink:
 
     def grant(self, channel):
         """A message of a held channel is finished with."""
-        self._links.grant(channel)
-        self.flush()
+        if self._links.grant(channel):
+            self.flush()
 
     def flush(self):
         """Something may be to be sent."""

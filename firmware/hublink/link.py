@@ -172,14 +172,15 @@ class Link:
         self.give(channel, count)
 
     def give(self, channel, count):
-        """Let the peer send `count` more messages; it is told when that is worth a frame."""
+        """Let the peer send `count` more messages; whether that is worth a frame now, which tells it."""
         if channel == messages.CONTROL:
-            return
+            return False
         self._granted[channel] = (self._granted[channel] + count) & 0xFFFF
         due = self._credit_due[channel] + count
         self._credit_due[channel] = due
         if due * 2 >= CREDIT_MESSAGES[channel]:
             self._credit_ready = True
+        return self._credit_ready
 
     def next_event(self):
         """The next ("up", hello), ("down", reason), ("message", name, values), ("writable", channel), ("text", bytes),

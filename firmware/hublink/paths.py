@@ -26,13 +26,16 @@ class Paths:
         return self.session is not None and self.session.send(name, *values)
 
     def grant(self, channel):
-        """As `Link.grant`. A path that waits for a session offers it in its next HELLO."""
-        first = self.links[0]
-        if first.in_hand[channel]:
-            first.in_hand[channel] -= 1
+        """As `Link.grant`; whether there is something to send then. A path that waits for a session offers it in its
+        next HELLO."""
+        due = False
+        in_hand = self.links[0].in_hand
+        if in_hand[channel]:
+            in_hand[channel] -= 1
             for link in self.links:
                 if not link.standby:  # one on standby counts anew when it is free
-                    link.give(channel, 1)
+                    due = link.give(channel, 1) or due
+        return due
 
     def start(self, link, now):
         """The link's transport begins, or begins anew: a session that it had is over."""

@@ -19,6 +19,10 @@ from rich.text import Text
 UNITS_AFTER = {"share": 3, "%": 2, "ms": 2, "µs": 1, "MB/s": 2, "MB": 1, "×": 2}
 
 
+class Missing(Exception):
+    """A measurement needs something that is not here, and nobody has failed."""
+
+
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
     """What does the same work in the same run."""
 

@@ -44,6 +44,23 @@ def test_the_program_prints_a_table_and_writes_its_figures(tmp_path: Path) -> No
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]  # it takes its bridges' folders with it
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the measurements need pseudo-terminals")
+def test_what_needs_an_image_says_so_and_is_no_failure(tmp_path: Path) -> None:
+    paths = os.pathsep.join((str(ROOT), str(ROOT / "firmware")))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks", "--only", "chip", "--out", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": paths, "PICO_UF2": ""},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=DEADLINE_S,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (group,) = msgspec.json.decode((tmp_path / "bench.json").read_bytes())["groups"]
+    assert group["figures"] == [] and "PICO_UF2" in group["skipped"]
+
+
 def test_an_unknown_measurement_is_refused_with_those_there_are() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks", "--only", "speed"],

@@ -21,6 +21,7 @@ from host_bridge.emulator.pico import EmulatedPico
 from hublink.link import BRIDGE, Link
 from hublink.messages import PHASE_WRITTEN
 from hublink.profile import PROFILES
+from tests.benchmarks.figures import Figure
 from tests.emulator.conftest import NO_IMAGE
 from tests.emulator.harness import FIRMWARE, EmulatedHub
 
@@ -33,6 +34,9 @@ BYTE_NS: Final = {0: 10 / 115200 * 1e9, 1: 10 / 9600 * 1e9}
 PRINTER, SCANNER = 0, 1
 JOB_BYTES: Final = 20_000
 SCANS: Final = 50
+CODE: Final = b"]E04006381333931\r"
+CYCLES_A_MS: Final = 125_000
+FLAT_BYTES: Final = 512  # the lists of the link's queues may keep what they grew to once
 PROBE, ALIVE = b"\x10\x04\x01", b"\x12"  # DLE EOT 1 and its answer
 ENABLE_ASB, ASB = b"\x1d\x61\x0f", b"\x10\x00\x00\x00"
 # Runs beside the firmware and tells its heap while a pin is high: a collection costs 40 ms, which nobody else pays for.
@@ -199,44 +203,58 @@ async def lay(image: Path, directory: Path) -> bytes:
     return (directory / "flash.bin").read_bytes()
 
 
-def measure(image: Path, flash: bytes) -> Iterator[tuple[str, str, str]]:
-    """Rows of (figure, measured, goal)."""
+def measure(image: Path, flash: bytes) -> Iterator[Figure]:
     rig = Rig(image, flash)
     rig.until("up")
-    yield "power-on to HELLO", f"{rig.heard_at_ms[0]:.0f} ms", "≤ 1500 ms"
+    yield Figure(name="power-on to HELLO", value=rig.heard_at_ms[0], unit="ms", goal=1500)
     free, _ = rig.ask_heap()
+    yield Figure(name="heap free after start", value=free / 1024, unit="KB", goal=120, at_least=True)
     before, at = rig.cycles, rig.now_ms
     rig.run(4000)
     idle = (rig.cycles - before) / (rig.now_ms - at)
-    yield "idle, heartbeat running", f"{idle / 1250:.1f} % of the chip", ""
-    yield "heap free after start", f"{free / 1024:.0f} KB", "≥ 120 KB"
-    latencies = [rig.scan(b"]E04006381333931\r") for _ in range(10)]
-    yield "scan to link, idle", f"{max(latencies):.1f} ms (worst of 10)", "≤ 5 ms"
+    yield Figure(name="idle, heartbeat running", value=idle / CYCLES_A_MS * 100, unit="% of the chip")
+    latencies = [rig.scan(CODE) for _ in range(10)]
+    yield Figure(
+        name="scan: last UART byte to first link byte, idle, worst of 10", value=max(latencies), unit="ms", goal=5
+    )
     before, at = rig.cycles, rig.now_ms
     rig.print(JOB_BYTES, 1)
     span = rig.now_ms - at
     used = rig.cycles - before
-    yield "a printed byte", f"{used / JOB_BYTES:.0f} cycles", "≤ 2500"
-    yield "a receipt of 20 kB", f"{span:.0f} ms, {used / span / 1250:.0f} % of the chip", "1736 ms on the wire"
+    yield Figure(name="a printed byte", value=used / JOB_BYTES, unit="cycles", goal=2500)
+    yield Figure(name="the chip's share of a printing printer", value=used / span / CYCLES_A_MS * 100, unit="%")
+    wire_ms = JOB_BYTES * BYTE_NS[PRINTER] / 1e6
+    yield Figure(name="the printer's line kept busy", value=min(1.0, wire_ms / span), unit="share")
     busy: list[float] = []
-    rig.print(JOB_BYTES, 2, meanwhile=lambda: busy.append(rig.scan(b"]E04006381333931\r")))
-    yield "scan to link, while printing", f"{max(busy):.1f} ms", "≤ 20 ms"
+    rig.print(JOB_BYTES, 2, meanwhile=lambda: busy.append(rig.scan(CODE)))
+    yield Figure(name="scan to link, while printing", value=max(busy), unit="ms", goal=20)
     start = rig.ask_heap()[1]
     for _ in range(SCANS):
-        rig.scan(b"]E04006381333931\r")
+        rig.scan(CODE)
     rig.print(JOB_BYTES, 3)
     grown = rig.ask_heap()[1] - start
-    yield f"heap grown by {SCANS} scans and 20 kB", f"{grown} bytes", "flat"
+    yield Figure(name=f"heap grown by {SCANS} scans and 20 kB printed", value=grown, unit="bytes", goal=FLAT_BYTES)
+
+
+def image() -> Path | None:
+    """The image that PICO_UF2 names."""
+    return Path(named) if (named := os.environ.get("PICO_UF2")) else None
+
+
+def measured(uf2: Path) -> Iterator[Figure]:
+    """The figures, one by one as they come; it takes minutes."""
+    with tempfile.TemporaryDirectory() as directory:
+        flash = asyncio.run(lay(uf2, Path(directory)))
+    yield from measure(uf2, flash)
 
 
 def main() -> None:
-    image = os.environ.get("PICO_UF2")
-    if not image:
+    uf2 = image()
+    if uf2 is None:
         raise SystemExit(NO_IMAGE)
-    with tempfile.TemporaryDirectory() as directory:
-        flash = asyncio.run(lay(Path(image), Path(directory)))
-    for figure, measured, goal in measure(Path(image), flash):
-        print(f"{figure:36} {measured:32} {goal}", flush=True)
+    for figure in measured(uf2):
+        goal = "" if figure.goal is None else f"{'≥' if figure.at_least else '≤'} {figure.goal:g}"
+        print(f"{figure.name:60} {figure.value:9.1f} {figure.unit:14} {goal}", flush=True)
 
 
 if __name__ == "__main__":
