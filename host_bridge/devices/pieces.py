@@ -1,8 +1,8 @@
 """A job's bytes cut into messages, so that the hub learns where it may pause.
 
 A message shorter than a full one ends where an ESC/POS command ends; there the hub stops when the link goes down, and
-there it opens a drawer that hangs on the printer. That costs a few bytes in each BOUNDARY_EVERY_BYTES; a picture is one
-command, and its messages stay full.
+there it opens a drawer that hangs on the printer. A message is cut short only where that costs the line next to
+nothing, seen over the bytes since the last one; a picture is one command, and its messages stay full.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from host_bridge.escpos.commands import CommandParser
 
 PIECE_BYTES: Final = 240  # what one frame carries
-BOUNDARY_EVERY_BYTES: Final = 960  # of a text; more seldom and a kick waits, more often and frames get short
+WORTH: Final = 32  # bytes since the last end for each that a message lacks: 2 parts in 1000 of the line, at 15 a frame
 _SKIPPED_AT_ONCE_BYTES: Final = 65_536  # of what the hub has already; then others have their turn
 
 
@@ -26,7 +26,7 @@ class Pieces:
         self._parser = CommandParser()
         self._parsed = 0
         self._whole_to = 0  # where the last command ends that was looked at
-        self._boundary_due = BOUNDARY_EVERY_BYTES
+        self._last_end = 0  # where the last message was cut short
 
     async def skip(self, offset: int) -> None:
         """Begin there: the hub has what is before."""
@@ -34,7 +34,7 @@ class Pieces:
             self._parse(min(offset, self._parsed + _SKIPPED_AT_ONCE_BYTES))
             await asyncio.sleep(0)
         self.offset = offset
-        self._boundary_due = offset
+        self._last_end = offset
 
     def next(self) -> bytes:
         """The next message; empty behind the last."""
@@ -42,12 +42,15 @@ class Pieces:
         end = min(full, len(self._data))
         if full <= len(self._data):
             self._parse(full - 1)
-            if full >= self._boundary_due and self.offset < self._whole_to < full:
-                end = self._whole_to
-                self._boundary_due = end + BOUNDARY_EVERY_BYTES
+            if self._is_worth_it(full):
+                self._last_end = end = self._whole_to
         piece = self._data[self.offset : end]
         self.offset = end
         return piece
+
+    def _is_worth_it(self, full: int) -> bool:
+        lost = full - self._whole_to
+        return self.offset < self._whole_to and lost * WORTH <= self._whole_to - self._last_end
 
     def _parse(self, end: int) -> None:
         """Text is cut at its lines' ends only: a character may have several bytes."""
