@@ -51,7 +51,11 @@ def render(state: State, words: Words) -> RenderableType:
     for path in state.link.paths:
         broken = path.status in ("down", "other_hub")
         shown = mark("warning" if broken else "ok", words("path." + path.status))
-        table.add_row(words("path." + path.name), shown, _joined([path.reason, path.transport, path.port]))
+        table.add_row(
+            words("path." + path.name),
+            shown,
+            _joined([path.reason and words.reason(path.reason), path.transport, path.port]),
+        )
     table.add_row(words("hub"), *_hub(state.hub, state.link.status == "up", words))
     table.add_row("", "", "")
     scanner, printer, drawer = state.devices.scanner, state.devices.printer, state.devices.drawer

@@ -63,7 +63,7 @@ function statisticsDetails(statistics) {
 
 /** How one of two paths to the hub fares, and where it is. */
 function pathText(path) {
-  const word = path.status === "down" && path.reason ? codeText("reason", path.reason) : t(`link.path.${path.status}`);
+  const word = path.status === "down" && path.reason ? reasonText(path.reason) : t(`link.path.${path.status}`);
   return path.port ? `${word} · ${path.port}` : word;
 }
 

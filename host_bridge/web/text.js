@@ -110,9 +110,6 @@ const TEXTS = {
   "link.path.standby": ["ready", "就绪"],
   "link.path.down": ["does not work", "不可用"],
   "link.path.other_hub": ["leads to another hub", "接到了另一个集线盒"],
-  "reason.standby": ["The hub answers on this cable, but has no session", "集线盒在此线缆上有应答，但没有会话"],
-  "reason.changing_path": ["Changing to the other cable", "正在切换到另一条线缆"],
-  "reason.path_changed": ["The other cable took over", "另一条线缆已接替"],
   "link.statistics": ["Counters", "计数"],
   "link.milliseconds": ["{n} ms", "{n} 毫秒"],
 
