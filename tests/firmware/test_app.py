@@ -6,6 +6,8 @@ import itertools
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hublink.faults import NUMBER_OF
 from tests.bridge.counter import BOARD, Counter
@@ -247,6 +249,58 @@ def test_a_section_that_is_no_section_stops_nothing(section: str, wrong: Any) ->
         _, problems = await problems_of(hub)
         if section != "safe_mode":  # main.py's, not the hub's
             assert len(problems) >= 1 and f"board.json: {section}" in problems[0]
+
+    run_in_virtual_time(main())
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 200),
+    st.floats(),
+    st.text(max_size=6),
+    st.lists(st.integers(), max_size=2),
+)
+SECTION = st.one_of(
+    VALUES,
+    st.dictionaries(
+        st.sampled_from(
+            sorted(
+                {key for part in BOARD.values() if isinstance(part, dict) for key in part}
+                | {"kind", "red", "pin", "trigger", "flow", "power", "left_open_ms"}
+            )
+        ),
+        VALUES,
+        max_size=6,
+    ),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    whole=st.booleans(),
+    parts=st.dictionaries(
+        st.sampled_from(
+            ("printer", "scanner", "drawer", "indicator", "link", "backup_link", "hub_name", "watchdog_ms")
+        ),
+        SECTION,
+    ),
+    changes=st.dictionaries(st.sampled_from(("printer", "scanner", "drawer")), st.tuples(st.integers(0, 9), VALUES)),
+)
+def test_no_board_file_stops_the_hub(whole: bool, parts: dict[str, Any], changes: dict[str, tuple[int, Any]]) -> None:
+    """Whole sections of rubbish, or one wrong value in a good one."""
+
+    async def main() -> None:
+        config = {**WHOLE, **(parts if whole else {})}
+        for section, (number, value) in changes.items():
+            if isinstance(config[section], dict) and config[section]:
+                key = sorted(config[section])[number % len(config[section])]
+                config[section] = {**config[section], key: value}
+        hub = board(**config)
+        started = hub.start()
+        await seconds(3)
+        assert hub.resets == [PWRON_RESET]
+        assert "indicator" in tasks(started) and started._hello()["boots"] == 1
 
     run_in_virtual_time(main())
 
