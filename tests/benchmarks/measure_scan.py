@@ -34,6 +34,7 @@ async def scan_to_websocket(bench: Bench) -> list[Figure]:
             whole = await time_scans(rig, count, advance, before=lambda: commits.append(commit.time_ms()))
     finally:
         commit.close()
+    bare = await _bare_terminal(bench, count)
     peer_times = await _ser2net(bench, count)
     missing = Peer(name="ser2net to TCP", value=None, note="not installed (Debian: apt-get install ser2net)")
 
@@ -51,7 +52,9 @@ async def scan_to_websocket(bench: Bench) -> list[Figure]:
             value=percentile(host, 0.99),
             unit="ms",
             goal=HOST_GOAL_MS,
-            detail=spread(host),
+            note="of which the pseudo-terminal that stands for the port, alone and in the same run, took "
+            f"{median(bare):.2f} ms in the median and {percentile(bare, 0.99):.2f} ms at p99",
+            detail=spread(host) | {f"terminal_{key}": value for key, value in spread(bare).items()},
         ),
         Figure(
             name="beside the disk: p99 less a plain commit's p99",
@@ -76,6 +79,38 @@ async def scan_to_websocket(bench: Bench) -> list[Figure]:
             )
         )
     return figures
+
+
+async def _bare_terminal(bench: Bench, count: int) -> list[float]:
+    """Milliseconds from a write at one end of a pseudo-terminal to the read at the other: the system hands the bytes
+    over in a thread of its own, which waits for a processor like any other."""
+    import pty
+    import tty
+
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    loop = asyncio.get_running_loop()
+    arrived = asyncio.Event()
+    loop.add_reader(slave, arrived.set)
+    chance = random.Random(SEED)
+    data = FrameWriter(True).frame(DATA, SCAN_CODE, 7, 1, 0, b"\0" * 9 + b"]E0" + article(1).encode())
+    times = []
+    try:
+        with bench.progress("the same bytes through a bare pseudo-terminal", count) as advance:
+            for _ in range(count):
+                await asyncio.sleep(chance.uniform(0.012, 0.030))
+                started = time.perf_counter()
+                os.write(master, data)
+                await arrived.wait()
+                times.append((time.perf_counter() - started) * 1000)
+                os.read(slave, len(data))
+                arrived.clear()
+                advance()
+        return times
+    finally:
+        loop.remove_reader(slave)
+        os.close(master)
+        os.close(slave)
 
 
 async def _ser2net(bench: Bench, count: int) -> list[float] | None:
