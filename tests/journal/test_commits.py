@@ -201,3 +201,11 @@ async def test_one_that_fails_alone_leaves_nothing(journal):
         await journal._worker.call(half_done)
     assert await journal.events(10) == []
     await journal.add_job(b"receipt", "raw")
+
+
+async def test_nobody_hears_of_a_single_call_before_its_commit(journal, tmp_path):
+    for number in range(3):
+        job, _ = await journal.add_job(b"%d" % number, "raw")
+        after = await Journal.open(copy(tmp_path, number) / "journal.db", JournalLimits(min_free_bytes=0))
+        assert await after.job(job.job_id) == job
+        await after.close()
