@@ -10,8 +10,8 @@ import pytest
 from tests.fuzz import __main__ as fuzz
 from tests.fuzz import targets
 
-SHORT_RUN = {"receipt": 60, "raw": 60, "http": 60}
-OTHERS = 300
+SHORT_RUN = {"receipt": 40, "board": 40, "configuration": 100, "raw": 60, "http": 60}
+OTHERS = 200
 KEPT = [(name, path) for name in fuzz.NAMES for path in sorted((fuzz.CORPUS / name).glob("*.bin"))]
 
 
