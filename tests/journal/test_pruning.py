@@ -13,6 +13,8 @@ from tests.journal.bench import NOON, QUEUED, SENDING, commits_of, on_connection
 
 async def test_old_things_are_pruned_but_nothing_that_is_open(journal, clock):
     old_open, _ = await journal.add_job(b"open", "raw")
+    old_sending, _ = await journal.add_job(b"sending", "raw")
+    await journal.set_job(old_sending.job_id, JobState.SENDING, expected=QUEUED)
     old_final = await print_job(journal, b"final", "key")
     for number in range(3):
         await scan(journal, number)
@@ -30,13 +32,13 @@ async def test_old_things_are_pruned_but_nothing_that_is_open(journal, clock):
     clock.now += 2
     pruned = await journal.prune()
     assert (pruned.jobs, pruned.scans, pruned.kicks, pruned.events) == (1, 2, 1, 1)
-    assert [job.job_id for job in await journal.jobs(10)] == [young, old_open.job_id]
+    assert [job.job_id for job in await journal.jobs(10)] == [young, old_sending.job_id, old_open.job_id]
     assert await journal.job_data(old_open.job_id) == b"open"
     assert await journal.job_data(old_final) is None
     assert [s.sequence for s in await journal.scans_after(0, 10)] == [3]
     assert (await journal.kick(1), (await journal.kick(2)).state) == (None, KickState.REQUESTED)
     assert [event.kind for event in await journal.events(10)] == ["young"]
-    assert await on_connection(journal, "SELECT count(*) FROM job_data") == [(2,)]
+    assert await on_connection(journal, "SELECT count(*) FROM job_data") == [(3,)]
 
 
 async def test_a_key_lives_a_day_even_when_its_job_must_make_room(tmp_path, clock):
