@@ -2,7 +2,7 @@
 
 Theory of operation: the image and a file system live in `flash.bin` of a folder of their own. `prepare` lays the
 firmware there once, as `counterhub flash` does on a board, with the safe-mode button held down; it notes in `laid`
-what it laid. Then the bridge runs on the chip's port, in the chip's time (see chip_time.py).
+what it laid. Then the bridge runs on the chip's port, in the chip's time (see bridge_time.py).
 """
 
 from __future__ import annotations
