@@ -53,9 +53,11 @@ def test_a_hung_task_is_ended_by_the_watchdog_and_named(bench: Bench, task: str)
     assert not solenoid_on(bench)
 
 
-def test_a_task_that_dies_is_started_again_and_the_rest_goes_on(bench: Bench) -> None:
+def test_a_devices_task_that_dies_is_named_and_started_again_and_the_rest_goes_on(bench: Bench) -> None:
     before = bench.resets
     for number, task in enumerate(TASKS):
+        if task.startswith("link_"):  # which begins a new session
+            continue
         bench.arm(number, die=True)
         bench.provoke_until(lambda task=task: blamed(bench, task), FAILED_WITHIN_MS)  # type: ignore[misc]
         bench.disarm()
