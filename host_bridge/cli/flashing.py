@@ -12,13 +12,13 @@ from typing import Annotated, Final, Literal, NoReturn
 import typer
 
 from host_bridge.boards import files
-from host_bridge.cli import screen
+from host_bridge.cli import screen, step_pictures
 from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.progress import FileBar
 from host_bridge.cli.words import Words, choose_language
 from host_bridge.flash import esp32, payload, recognise, workbench
 from host_bridge.flash.errors import FlashError
-from host_bridge.flash.flasher import Flashed, Flasher, checked
+from host_bridge.flash.flasher import HOLD_BUTTON, Flashed, Flasher, checked
 from host_bridge.hub import ports
 from host_bridge.hub.ports import AUTO
 from host_bridge.state import Text
@@ -40,6 +40,10 @@ _DONE = Text(
 _NOTHING = Text(
     "Nothing to do: {name} ({board}) has firmware {firmware}. It greets.",
     "无需更新：{name}（{board}）固件 {firmware}，握手正常。",
+)
+_NEXT = Text(
+    "Next: wire the devices (counterhub boards show {board} draws how), then counterhub run.",
+    "下一步：接好各设备（counterhub boards show {board} 可查看接线图），然后执行 counterhub run。",
 )
 _COMPILING = Text("Compiling the firmware.", "正在编译固件。")
 _BOOTSEL = Text(
@@ -100,7 +104,7 @@ def flash(
             _wait_for_port(port)
         screen.tell(words.of(_COMPILING))
         firmware = payload.firmware_files()
-        flasher = Flasher(lambda text: screen.tell(words.of(text)))
+        flasher = Flasher(_telling(words))
         with FileBar() as bar:
             done = flasher.flash(port, firmware, file, name, bar.show)
         _tell_done(done, words)
@@ -113,7 +117,7 @@ def repl(port: Port = AUTO, lang: Lang = None) -> None:
     words = Words(choose_language(lang))
 
     def work() -> None:
-        flasher = Flasher(lambda text: screen.tell(words.of(text)))
+        flasher = Flasher(_telling(words))
         with flasher.prompt(port) as prompt:
             prompt.leave()
         code = subprocess.call([sys.executable, "-m", "mpremote", "connect", flasher.port, "resume", "repl"])
@@ -131,7 +135,7 @@ def backup(
     words = Words(choose_language(lang))
 
     def work() -> None:
-        with Flasher(lambda text: screen.tell(words.of(text))).prompt(port) as prompt:
+        with Flasher(_telling(words)).prompt(port) as prompt:
             try:
                 count = workbench.backup(prompt, folder, screen.tell)
             finally:
@@ -150,7 +154,7 @@ def erase(
     words = Words(choose_language(lang))
 
     def work() -> None:
-        flasher = Flasher(lambda text: screen.tell(words.of(text)))
+        flasher = Flasher(_telling(words))
         with flasher.prompt(port) as prompt:
             if not yes and not typer.confirm(words.of(_ERASE).format(port=flasher.port), err=True):
                 prompt.reset()
@@ -163,6 +167,17 @@ def erase(
 
 
 # --- what the commands share
+
+
+def _telling(words: Words) -> Callable[[Text], None]:
+    """Say what is going on; where hands are wanted, draw what they do."""
+
+    def tell(text: Text) -> None:
+        screen.tell(words.of(text))
+        if text is HOLD_BUTTON:
+            screen.tell(step_pictures.draw(step_pictures.SAFE_MODE, words))
+
+    return tell
 
 
 def _run(work: Callable[[], None], words: Words) -> None:
@@ -201,7 +216,7 @@ def _put_image(path: Path, sha256: str | None, port: str, words: Words) -> None:
         _copy_to_drive(path, sha256, words)
     elif kind == ".bin":
         image = esp32.read_image(path, sha256)
-        chosen = Flasher(lambda text: screen.tell(words.of(text))).choose(port)
+        chosen = Flasher(_telling(words)).choose(port)
         screen.tell(words.of(_WRITING).format(sha256=image.sha256[:12], chip=image.chip, port=chosen))
         esp32.write_image(image, chosen)
         screen.tell(words.of(_STARTING))
@@ -215,6 +230,7 @@ def _copy_to_drive(path: Path, sha256: str | None, words: Words) -> None:
     drives = recognise.find_boot_drives()
     if not drives:
         screen.tell(words.of(_BOOTSEL))
+        screen.tell(step_pictures.draw(step_pictures.BOOTSEL, words))
         until = time.monotonic() + BOOT_DRIVE_WAIT_S
         while not drives and time.monotonic() < until:
             time.sleep(POLL_S)
@@ -240,3 +256,4 @@ def _tell_done(done: Flashed, words: Words) -> None:
     said = _NOTHING if done.plan.is_empty else _DONE
     hello = done.hello
     typer.echo(words.of(said).format(name=hello["name"], board=hello["board"], firmware=hello["firmware"]))
+    screen.tell(words.of(_NEXT).format(board=hello["board"]))

@@ -28,6 +28,10 @@ REPLUG_WAIT_S: Final = 120.0
 RESTART_WAIT_S: Final = 8.0  # a hub that was asked restarts in a second; the system's port takes some more
 POLL_S: Final = 0.1
 NAME_BYTES_MAX: Final = 40  # as HELLO carries it
+HOLD_BUTTON: Final = Text(
+    "The hub is running. Hold its safe-mode button, pull its USB plug, put it back in, count to three, let go.",
+    "集线盒正在运行。请按住安全模式按钮，拔下 USB 插头再插回，数到三后松开。",
+)
 
 # What a technician is told while it goes on.
 Tell = Callable[[Text], None]
@@ -90,13 +94,7 @@ class Flasher:
             prompt = self._again(lambda: self._open(self.choose(port), pulse=True))
         if prompt is not None:
             return prompt
-        self._tell(
-            Text(
-                "The hub is running. Hold its safe-mode button, pull its USB plug, put it back in, count to three, "
-                "let go.",
-                "集线盒正在运行。请按住安全模式按钮，拔下 USB 插头再插回，数到三后松开。",
-            )
-        )
+        self._tell(HOLD_BUTTON)
         prompt = self._wait_for_prompt(port, self._replug_wait_s)
         if prompt is not None:
             return prompt
