@@ -11,18 +11,28 @@ survival.count_boot()  # before anything that can fail: five quick ones lead to 
 
 from hub import board, technician  # noqa: E402
 
-config = board.load()
-if technician.was_asked_for() or technician.holds_button(config) or technician.wait_for_ctrl_c():
-    survival.forgive_boot()
-    print("Counterhub: not started. Press Ctrl-D to start it.")
-else:
+
+def load():
+    """The program, or None where somebody wants the prompt. It loads during the technician's second, not after it."""
+    if technician.was_asked_for() or technician.holds_button(board.load()):
+        return None
     try:
         from hub import app
-
-        app.main()
     except KeyboardInterrupt:
-        technician.ask_for_prompt()  # this life's watchdog would bite the technician
-    except Exception as error:
-        survival.crash(error)
-    finally:
-        micropython.kbd_intr(3)  # the link had taken Ctrl-C
+        return None
+    return None if technician.wait_for_ctrl_c() else app
+
+
+try:
+    app = load()
+    if app is None:
+        survival.forgive_boot()
+        print("Counterhub: not started. Press Ctrl-D to start it.")
+    else:
+        app.main()
+except KeyboardInterrupt:
+    technician.ask_for_prompt()  # this life's watchdog would bite the technician
+except Exception as error:
+    survival.crash(error)
+finally:
+    micropython.kbd_intr(3)  # the link had taken Ctrl-C
