@@ -7,6 +7,7 @@ LOOK_MS = 50  # a contact has stopped bouncing by the next one
 _OURS_MS = 3000  # so long after a pulse the drawer's opening is its doing
 _FORCED_SHOWN_MS = 10_000  # at least, also if the drawer is shut at once
 _CHANGE_MS = 400  # a switch may change so often: no hand opens and shuts a drawer faster
+_CHANGES_OF_A_PULSE = 2  # it opens and is shut: however fast a till goes on like that, it is no flutter
 _FLUTTER_MS = 2000  # so far ahead of that it flutters; without a change it is believed again after as long
 
 
@@ -23,6 +24,7 @@ class DrawerAlarms:
         self._forced_ms = 0  # the alarm's age
         self._forced = False
         self._same = False
+        self._ours = 0  # changes still to come of the last pulse
         self.flutters = False
 
     @property
@@ -33,6 +35,7 @@ class DrawerAlarms:
     def pulsed(self):
         """A pulse was given: what opens now was asked for."""
         self._since_pulse_ms = 0
+        self._ours = _CHANGES_OF_A_PULSE
 
     def acknowledge(self):
         """Somebody works at the till: no need to say any longer that the drawer was opened without it."""
@@ -50,7 +53,10 @@ class DrawerAlarms:
         self._age_alarm(is_open)
 
     def _judge_flutter(self):
-        ahead_ms = self._ahead_ms - LOOK_MS + (0 if self._same else _CHANGE_MS)
+        ahead_ms = self._ahead_ms - LOOK_MS
+        if not self._same:
+            ahead_ms += 0 if self._ours else _CHANGE_MS
+            self._ours = max(self._ours - 1, 0)
         self._ahead_ms = min(max(ahead_ms, 0), _FLUTTER_MS)
         if self._ahead_ms == _FLUTTER_MS:
             self.flutters = True

@@ -438,6 +438,18 @@ async def flutter(till: Till, period_s: float) -> None:
 
 
 @in_virtual_time
+async def test_a_till_that_kicks_as_fast_as_the_solenoid_may_is_no_flutter() -> None:
+    till = Till()
+    for number in range(1, 21):
+        till.kick(number, on_ms=50)
+        assert await till.outcome(number) == OPENED
+        await until(lambda: till.link.heard("drawer")[-1][-1] == OPEN)
+        till.close()
+        await until(lambda: till.link.heard("drawer")[-1][-1] == CLOSED)
+    assert not till.faults.is_active("drawer_switch")
+
+
+@in_virtual_time
 async def test_a_clerk_who_opens_and_shuts_all_day_is_no_flutter() -> None:
     till = Till()
     for number in range(40):
