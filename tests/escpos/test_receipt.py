@@ -505,9 +505,9 @@ def test_memory_stays_small_however_long_the_paper(line: bytes) -> None:
 
 def test_a_job_that_never_ends_is_given_up_before_it_hurts() -> None:
     for data in (b"\x1b@" * 600_000, b"\n" * 600_000, b"\x1b$\x00\x00A" * 100_000, b"A" * 1_000_000):
-        begun = time.perf_counter()
+        begun = time.process_time()  # whatever else the machine does meanwhile
         assert render_job(data)
-        assert time.perf_counter() - begun < 10
+        assert time.process_time() - begun < 10
 
 
 def test_many_things_printed_over_each_other_are_one_line() -> None:

@@ -126,17 +126,18 @@ class FakeBoard:
     def _talk(self, data: bytes) -> None:
         """The hub's program: its link, and the one message that counts here."""
         now = int(time.monotonic() * 1000) & 0x3FFFFFFF
-        if self._link is None:
+        link = self._link
+        if link is None:
             new: Any = Link
-            self._link = new(HUB, PROFILES["usb"], hello=self._hello, trace_frames=0)
-            self._link.start(now)
-        self._link.receive(data, now)
-        self._link.handle_timer(now)
-        while (event := self._link.next_event()) is not None:
+            link = self._link = new(HUB, PROFILES["usb"], hello=self._hello, trace_frames=0)
+            link.start(now)
+        link.receive(data, now)
+        link.handle_timer(now)
+        while (event := link.next_event()) is not None:
             if event[:2] == ("message", "prompt") and self.obeys:
                 self._boot(button=True)
                 return
-        while frame := self._link.data_to_send(now):
+        while self._link is link and (frame := link.data_to_send(now)):  # else: replugged by the test meanwhile
             self._say(bytes(frame))
 
     def _hello(self) -> dict[str, Any]:
