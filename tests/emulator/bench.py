@@ -30,6 +30,7 @@ class Bench(Rig):
     def __init__(self, image: Path, flash: bytes) -> None:
         self.pins: list[tuple[float, int, bool]] = []
         self.faults: set[str] = set()
+        self.tasks: list[str] = []  # what this life's supervisor was given, in order
         self.resets = 0
         self.said = b""
         self._sessions = 0
@@ -52,12 +53,8 @@ class Bench(Rig):
     def hello(self) -> dict[str, Any]:
         """Wait for a session; what the hub said of itself."""
         hello: dict[str, Any] = self.until("up", HELLO_WITHIN_MS)[1]
+        self.tasks = [name.decode() for name in TASK.findall(self.said)]
         return hello
-
-    @property
-    def tasks(self) -> list[str]:
-        """What this life's supervisor was given, in order."""
-        return [name.decode() for name in TASK.findall(self.said)]
 
     def heap_used(self) -> int:
         """Bytes, after a collection."""
