@@ -16,7 +16,7 @@ from host_bridge.boards import files, picture, wiring
 from host_bridge.boards.svg import FAINT, Drawing
 from host_bridge.state import Text
 from host_bridge.watch.texts import FAULT_TEXTS, PATTERN_TEXTS
-from hublink.faults import FAULTS, NUMBER_OF
+from hublink.faults import FAULTS, NOTICE, NUMBER_OF
 from hublink.light import AMBER, OFF, PATTERN_FAULT, steps
 from hublink.messages import PATTERNS
 
@@ -106,7 +106,9 @@ def faults_table() -> str:
         english = f"**{text.title.en}.** {text.cause.en} *{text.remedy.en}*"
         chinese = f"**{text.title.zh}。**{text.cause.zh}*{text.remedy.zh}*"
         level = f"{severity} {_SEVERITY[severity].zh}"
-        shown = "slow blue 蓝灯慢闪" if number in _LINK else str(blinks)
+        shown = str(blinks)
+        if number in _LINK:  # a notice comes while the link is up, and asks nobody to count
+            shown = "not shown 不显示" if severity == NOTICE else "slow blue 蓝灯慢闪"
         lines.append(f"| {number} | `{code}` | {device} | {level} | {shown} | {english} | {chinese} |")
     return "\n".join(lines) + "\n"
 

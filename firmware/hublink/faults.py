@@ -36,7 +36,7 @@ FAULTS = (
     (41, "on_backup_path", "link", WARNING, 1),
     (42, "backup_path_down", "link", WARNING, 12),
     (43, "backup_other_hub", "link", WARNING, 12),
-    # The link itself: the bridge's side of it, never sent; the hub shows "waiting".
+    # The link itself: the bridge's side of it, from NOT_SENT on never sent; the hub shows "waiting" while it is down.
     (60, "port_missing", "link", ERROR, 1),
     (61, "port_busy", "link", ERROR, 1),
     (62, "permission_denied", "link", ERROR, 1),
@@ -51,7 +51,10 @@ FAULTS = (
     (71, "same_hub", "link", ERROR, 1),
     (72, "journal_failed", "link", ERROR, 1),
     (73, "hub_stopped", "link", ERROR, 1),
+    (74, "versions_differ", "link", NOTICE, 1),
 )
+
+NOT_SENT = 60
 
 NUMBER_OF = {entry[1]: entry[0] for entry in FAULTS}
 BY_NUMBER = {entry[0]: entry for entry in FAULTS}

@@ -82,7 +82,7 @@ class Link:
         self._writer = frame.FrameWriter(self._is_hub)
         self._reader = frame.FrameReader(not self._is_hub, self._on_frame, self._on_text, self._count)
         self._events = []
-        self._queues = [[] for _ in range(_CHANNELS)]
+        self.queues = [[] for _ in range(_CHANNELS)]
         self.in_hand = [0] * _CHANNELS  # messages of held channels that the owner has read and not yet granted
         self._now = 0
         self._round_trip = RoundTrip(profile)
@@ -140,13 +140,13 @@ class Link:
         """Queue a message. False: not up, or no room on its channel; then nothing happened."""
         message = messages.BY_NAME[name]
         channel = message.channel
-        if self.state != UP or len(self._queues[channel]) >= QUEUE_MESSAGES:
+        if self.state != UP or len(self.queues[channel]) >= QUEUE_MESSAGES:
             self._wanted[channel] = True
             return False
         payload = message.pack(values)
         if len(payload) > frame.PAYLOAD_BYTES_MAX:
             raise ValueError("%s of %d bytes; at most %d fit a frame" % (name, len(payload), frame.PAYLOAD_BYTES_MAX))
-        self._queues[channel].append((message.code, payload))
+        self.queues[channel].append((message.code, payload))
         self._queued += 1
         return True
 
@@ -154,7 +154,7 @@ class Link:
         """How many messages would be sent on as they come: queue space and credit. If 0, a "writable" event follows."""
         if self.state != UP:
             return 0
-        waiting = len(self._queues[channel])
+        waiting = len(self.queues[channel])
         room = min(QUEUE_MESSAGES, self._credit_left(channel)) - waiting
         if room <= 0:
             self._wanted[channel] = True
@@ -229,7 +229,7 @@ class Link:
         )
         if self._ack_owed:
             due = min(due, self._left(now, self._ack_since, self.profile.ack_delay_ms))
-        if self._flight:
+        if self.flight:
             due = min(due, self._left(now, self._flight_at, self._round_trip.timeout_ms))
         return due
 
@@ -244,7 +244,7 @@ class Link:
             self._ping_now = True
         if elapsed_ms(now, self._heard_at) >= self.profile.down_ms:
             self._go_down("silent")
-        elif self._flight and elapsed_ms(now, self._flight_at) >= self._round_trip.timeout_ms:
+        elif self.flight and elapsed_ms(now, self._flight_at) >= self._round_trip.timeout_ms:
             self._round_trip.back_off()
             self._flight_at = now
             self._go_back()
@@ -255,7 +255,7 @@ class Link:
         self._session = _NO_SESSION
         self._send_next = 0  # number of the next new frame
         self._expected = 0  # number of the next frame to take
-        self._flight = []  # [number, code, payload, first sent at, times sent], oldest first
+        self.flight = []  # [number, code, payload, first sent at, times sent], oldest first
         self._acked = 0  # number of the oldest frame in flight, or of the next new one
         self._flight_at = 0  # when the retransmission timer was started
         self._resend = 0  # how many frames of the flight, from its end, must go again
@@ -286,7 +286,7 @@ class Link:
         self._sent_at = self._now
         self._pinged_at = self._now
         self._hello_at = None
-        for queue in self._queues:
+        for queue in self.queues:
             queue[:] = []
 
     def _to_opening(self, now):
@@ -496,7 +496,7 @@ class Link:
         self._tell_writable(channel)
 
     def _tell_writable(self, channel):
-        if self._wanted[channel] and len(self._queues[channel]) < min(QUEUE_MESSAGES, self._credit_left(channel)):
+        if self._wanted[channel] and len(self.queues[channel]) < min(QUEUE_MESSAGES, self._credit_left(channel)):
             self._wanted[channel] = False
             self._events.append(("writable", channel))
 
@@ -509,7 +509,7 @@ class Link:
 
     def _on_ack(self, ack):
         """Drop what is acknowledged from the flight. False: it acknowledges what was never sent."""
-        flight = self._flight
+        flight = self.flight
         count = (ack - self._acked) & 0xFFFF
         if count == 0 or count >= 0x8000:  # nothing new, or an older frame's acknowledgement
             return True
@@ -551,11 +551,11 @@ class Link:
             self._strange_hello_at = (self._strange_hello_at + step) & TICKS_MASK
         if self._peer_clock is not None:
             self._peer_clock = (self._peer_clock[0], (self._peer_clock[1] + step) & TICKS_MASK)
-        for entry in self._flight:
+        for entry in self.flight:
             entry[3] = (entry[3] + step) & TICKS_MASK
 
     def _go_back(self):
-        self._resend = len(self._flight)
+        self._resend = len(self.flight)
 
     def _left(self, now, since, span_ms):
         """Milliseconds left of a span that began at `since` (None: it is due)."""
@@ -603,7 +603,7 @@ class Link:
             return self._pong(now)
         if self._resend:
             return self._again(now)
-        if (self._credit_ready or self._queued) and len(self._flight) < self.profile.window:
+        if (self._credit_ready or self._queued) and len(self.flight) < self.profile.window:
             coded = self._new_frame(now)
             if coded:
                 return coded
@@ -634,7 +634,7 @@ class Link:
         return min(left, max(missed, self._left(now, self._sent_at, profile.hello_ms)))
 
     def _again(self, now):
-        entry = self._flight[len(self._flight) - self._resend]
+        entry = self.flight[len(self.flight) - self._resend]
         self._resend -= 1
         entry[4] += 1
         self._flight_at = now
@@ -650,9 +650,9 @@ class Link:
         number = self._send_next
         self._send_next = (number + 1) & 0xFFFF
         self._sent_on[channel] = (self._sent_on[channel] + 1) & 0xFFFF
-        if not self._flight:
+        if not self.flight:
             self._flight_at = now
-        self._flight.append([number, code, payload, now, 1])
+        self.flight.append([number, code, payload, now, 1])
         self._tell_writable(channel)
         return self._emit(DATA, code, self._session, number, payload)
 
@@ -667,7 +667,7 @@ class Link:
             self._credit_ready = False
         if self._queued:
             for channel in range(_CHANNELS):
-                queue = self._queues[channel]
+                queue = self.queues[channel]
                 if queue and self._credit_left(channel) > 0:
                     self._queued -= 1
                     return queue.pop(0)

@@ -18,8 +18,9 @@ from host_bridge.interfaces.services import KICK_TIME_TO_LIVE_MS
 from host_bridge.journal import Journal, JournalError
 from host_bridge.state import Devices, HubState
 from host_bridge.watch.crumb import explain
-from host_bridge.watch.faults import FaultBoard
+from host_bridge.watch.faults import BRIDGE, FaultBoard
 from hublink.hello import FLAG_SAFE_MODE, RESET_CAUSES
+from hublink.messages import dictionary_hash
 
 log = logging.getLogger(__name__)
 
@@ -153,11 +154,18 @@ class HubDevices:
         self._view.begin_session(hello)
         self.printing.link_up(hello)
         self.drawers.link_up()
+        self._compare_versions(hello["dictionary"])
         self.indicator.link_up()
         if not resumed:
             hub = self.hub()
             assert hub is not None
             self._note("hub_started", reset_cause=hub.reset_cause, boots=hub.boots, crumb=hub.crumb)
+
+    def _compare_versions(self, dictionary: int) -> None:
+        """What both sides know goes on; that there is something which one doesn't know is worth a word."""
+        differ = dictionary != dictionary_hash()
+        if differ != ("versions_differ" in self._faults.codes(BRIDGE)):
+            self.indicator.want(self._faults.report_bridge("versions_differ", differ))
 
     def link_down(self, reason: str) -> None:
         self.printing.link_down()

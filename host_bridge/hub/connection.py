@@ -16,6 +16,7 @@ import msgspec
 
 from host_bridge.hub.console import Console
 from host_bridge.hub.transport import LineStep, Transport, TransportError, TransportFull
+from hublink.messages import CHANNEL_NAMES
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ class SessionLink(Protocol):
     """What a connection asks of ``hublink.link.Link``."""
 
     statistics: dict[str, int]
+    queues: list[list[Any]]  # of each channel, what waits for its turn
+    flight: list[Any]  # what the hub has not acknowledged
     trace: list[TraceFrame]
     round_trip_ms: int | None
     peer: dict[str, Any]  # the hub's HELLO, before it is answered
@@ -160,7 +163,9 @@ class HubConnection:
 
     @property
     def statistics(self) -> Mapping[str, int]:
-        return self._link.statistics
+        """What the link has counted, and how many messages wait at this moment, by channel."""
+        waiting = {f"waiting_{name}": len(queue) for name, queue in zip(CHANNEL_NAMES, self._link.queues, strict=True)}
+        return {**self._link.statistics, **waiting, "unacknowledged": len(self._link.flight)}
 
     async def run(self) -> CloseReason:
         """Open, serve until the link or the port is lost or ``stop`` is called, close; return why it ended."""

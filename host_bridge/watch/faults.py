@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from host_bridge.events import EventBus, FaultEvent
 from host_bridge.state import FaultState, LinkState
 from host_bridge.watch.texts import FAULT_TEXTS
-from hublink.faults import BY_NUMBER, FAULTS, NUMBER_OF, worst
+from hublink.faults import BY_NUMBER, FAULTS, NOT_SENT, NUMBER_OF, worst
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,8 @@ class FaultBoard:
         return self._shown()
 
     def _shown(self) -> bytes:
-        return bytes(sorted(NUMBER_OF[code] for code in self._reported[BRIDGE]))
+        numbers = sorted(NUMBER_OF[code] for code in self._reported[BRIDGE])
+        return bytes(number for number in numbers if number < NOT_SENT)
 
     def _replace(self, reporter: str, codes: set[str]) -> None:
         self._reported[reporter] = codes

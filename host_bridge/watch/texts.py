@@ -299,6 +299,17 @@ FAULT_TEXTS: dict[str, FaultText] = {
         ("The hub is newer than the bridge.", "集线盒的版本比桥接服务新。"),
         ("Call the technician: update counterhub on this till.", "请联系技术人员升级本机的 counterhub。"),
     ),
+    "versions_differ": _fault(
+        ("Hub and bridge are of different versions", "集线盒与桥接服务版本不同"),
+        (
+            "One was updated without the other. What both know goes on working.",
+            "只升级了其中一方。双方都支持的功能仍可使用。",
+        ),
+        (
+            "Go on selling. When there is time the technician runs counterhub flash on this till: it lays the firmware that fits.",
+            "可以继续收银。请技术人员有空时在本机执行 counterhub flash，写入匹配的固件。",
+        ),
+    ),
     "link_error": _fault(
         ("Connection to the hub failed", "与集线盒的连接失败"),
         ("The port reports an error.", "端口报告错误。"),

@@ -17,6 +17,7 @@ from host_bridge.hub.connection import (
     TraceFrame,
 )
 from host_bridge.hub.transport import RESET_PULSE, TransportError, TransportFull
+from hublink.messages import CHANNEL_NAMES, PRINTER
 from tests.hub.peers import FakeTransport, until, within
 
 QUICK = ConnectionLimits(silent_ms=10, no_answer_ms=30)
@@ -27,6 +28,8 @@ class FakeLink:
 
     def __init__(self) -> None:
         self.statistics: dict[str, int] = {"frames_in": 0, "bytes_in": 0}
+        self.queues: list[list[Any]] = [[] for _ in CHANNEL_NAMES]
+        self.flight: list[Any] = []
         self.trace: list[TraceFrame] = [(0, "in", "HELLO")]
         self.round_trip_ms: int | None = 3
         self.peer: dict[str, Any] = {}
@@ -286,6 +289,15 @@ async def test_a_port_that_does_not_open_ends_it_without_a_word() -> None:
     bench.transport.open_error = TransportError("port_busy", "used")
     assert await within(bench.connection.run()) == CloseReason("port_busy", "used")
     assert bench.listener.events == []
+
+
+async def test_the_statistics_tell_what_waits_at_this_moment() -> None:
+    bench = Bench()
+    bench.link.queues[PRINTER] += [b"one", b"two"]
+    bench.link.flight.append(b"three")
+    told = bench.connection.statistics
+    assert (told["waiting_printer"], told["waiting_drawer"], told["unacknowledged"]) == (2, 0, 1)
+    assert told["frames_in"] == 0
 
 
 async def test_it_is_used_once() -> None:

@@ -139,7 +139,7 @@ class Fuzzer:
         due = link.next_timer(pair.clock)
         assert due is None or due >= 0
         link.handle_timer(pair.clock)
-        assert len(link._flight) <= link.profile.window
+        assert len(link.flight) <= link.profile.window
 
     def signature(self, data: bytes) -> tuple[object, ...]:
         """What an input does to a fresh reader, roughly: inputs of the same signature teach nothing new."""

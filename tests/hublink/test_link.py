@@ -268,7 +268,7 @@ def test_half_a_window_is_acknowledged_at_once_and_any_frame_carries_the_acknowl
     pair.bridge.send("scan_taken", 4)
     pair.pump()
     assert pair.kinds_sent(False) == [ACK, DATA]
-    assert pair.hub._flight == []
+    assert pair.hub.flight == []
 
 
 def test_a_repeated_frame_is_acknowledged_at_once_and_not_taken_again() -> None:
@@ -292,7 +292,7 @@ def test_an_acknowledgement_of_what_was_never_sent_is_named_and_changes_nothing(
     for ack in (2, 5, 0x7FFF):
         pair.bridge.receive(forge(True, ACK, ack=ack), pair.now)
     assert pair.bridge.statistics["error_ack"] == 3
-    assert len(pair.bridge._flight) == 1
+    assert len(pair.bridge.flight) == 1
     assert pair.bridge._heard_at == heard_at
 
 
@@ -304,7 +304,7 @@ def test_an_old_acknowledgement_changes_nothing() -> None:
     pair.bridge.data_to_send(pair.now)
     for ack in (0, 1, 4):
         pair.bridge.receive(forge(True, ACK, ack=ack), pair.now)
-    assert len(pair.bridge._flight) == 1
+    assert len(pair.bridge.flight) == 1
     assert "error_ack" not in pair.bridge.statistics
 
 

@@ -333,12 +333,12 @@ class SimulatedHub:
 
 def check_bounds(world: World, link: Link, bounded: bool = True) -> None:
     """Nothing grows, whatever the wire does."""
-    queued = max(map(len, link._queues))
+    queued = max(map(len, link.queues))
     if "error_credit" in link.statistics or "error_ack" in link.statistics:
         world.promise(False, "a peer that keeps to the rules was caught at breaking them")
     window = link.profile.window
-    if len(link._events) > EVENTS_MAX or len(link._flight) > window or queued > QUEUE_MESSAGES or not bounded:
+    if len(link._events) > EVENTS_MAX or len(link.flight) > window or queued > QUEUE_MESSAGES or not bounded:
         world.promise(
             False,
-            f"a bound is broken: {len(link._events)} events, {len(link._flight)} in flight, {queued} queued",
+            f"a bound is broken: {len(link._events)} events, {len(link.flight)} in flight, {queued} queued",
         )
