@@ -47,6 +47,7 @@ class PathLimits(msgspec.Struct, frozen=True, kw_only=True):
     """When a path counts as what; all in milliseconds."""
 
     alive_ms: int = 1500  # since the hub's last answer on standby, asked for each 500 ms: two may be lost
+    left_ms: int = 4000  # for a path that was in use a moment ago to be heard on standby, before it is called dead
     return_ms: int = 1000  # for a path whose session the hub has ended: it says HELLO again within 100 ms
     open_ms: int = 1500  # for a path that was alive a moment ago to give a session; then the other is tried
     steady_ms: int = 5000  # so long the primary is heard without a gap before it is handed back to
@@ -337,7 +338,7 @@ class BackedUpLink:
     def _just_left(self, path: _Path) -> bool:
         """A path that has had no time to be heard on standby is not called dead for that."""
         waited_ms = (self._now() - max(self._up_at, path.left_at)) * 1000
-        return self._in_use is not None and path.link.state().reason in _OF_THE_HUB and waited_ms < self.limits.alive_ms
+        return self._in_use is not None and path.link.state().reason in _OF_THE_HUB and waited_ms < self.limits.left_ms
 
     def _tell(self) -> None:
         state = self.state()
