@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
+from host_bridge.virtual.micropython_vm import installation
 from tests.live_bridge import LiveBridge, Till, end_virtual_hub
 
 # Eight times the speed of a real printer's line, so that a 40 KB receipt takes half a second.
@@ -34,6 +35,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         rank = 0 if item.get_closest_marker("slow") else 1 if item.get_closest_marker("virtual_hub") else 2
         ranks[item.path] = min(rank, ranks.get(item.path, rank))
     items.sort(key=lambda item: ranks[item.path])
+
+
+@pytest.fixture(scope="session")
+def interpreter() -> Path:
+    """MicroPython's WebAssembly build, installed if it isn't there yet."""
+    return installation.install()
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> str:
+    """What plays the hub, by the parameter of that name; MicroPython is there then."""
+    if request.param == "micropython":
+        request.getfixturevalue("interpreter")
+    return str(request.param)
 
 
 @pytest.fixture

@@ -338,7 +338,8 @@ class BackedUpLink:
     def _just_left(self, path: _Path) -> bool:
         """A path that has had no time to be heard on standby is not called dead for that."""
         waited_ms = (self._now() - max(self._up_at, path.left_at)) * 1000
-        return self._in_use is not None and path.link.state().reason in _OF_THE_HUB and waited_ms < self.limits.left_ms
+        blameless = path.link.state().reason in (None, *_OF_THE_HUB)  # None: its session is about to end
+        return self._in_use is not None and blameless and waited_ms < self.limits.left_ms
 
     def _tell(self) -> None:
         state = self.state()

@@ -16,7 +16,9 @@ SEED = random.randrange(1 << 32)
 
 @pytest.mark.virtual_hub
 @pytest.mark.slow
-@pytest.mark.parametrize(("engine", "signs"), [("cpython", ("memory",)), ("micropython", ("line",))])
+@pytest.mark.parametrize(
+    ("engine", "signs"), [("cpython", ("memory",)), ("micropython", ("line",))], indirect=["engine"]
+)
 def test_no_receipt_is_called_printed_that_a_moment_without_power_cut(
     tmp_path: Path, engine: str, signs: tuple[str, ...]
 ) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from host_bridge.virtual.micropython_vm import installation
 from tests.conftest import FAST_PRINTER
 from tests.live_bridge import LiveBridge, Till, end_virtual_hub
 from tests.micropython.vm import why_skipped
@@ -26,9 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def interpreter() -> Path:
-    """MicroPython's WebAssembly build, installed if it isn't there yet."""
-    return installation.install()
+def _installed(interpreter: Path) -> None:
+    """Nothing here runs without it."""
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ printer_flow = "xon_xoff"
 """
 
 
-@pytest.mark.parametrize("engine", ["cpython", "micropython"])
+@pytest.mark.parametrize("engine", ["cpython", "micropython"], indirect=True)
 async def test_no_byte_is_lost_while_everything_else_goes_on(tmp_path: Path, engine: str) -> None:
     bridge = LiveBridge(tmp_path / "state", PRINTER.format(engine=engine))
     bridge.start()

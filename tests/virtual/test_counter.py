@@ -16,6 +16,7 @@ from host_bridge.interfaces.services import Refused
 from host_bridge.virtual import wiring
 from host_bridge.virtual.counter import FAULTS, Counter
 from host_bridge.virtual.options import Options
+from host_bridge.virtual.printer import BUFFER_BYTES
 from tests.virtual.till import Till
 
 DEADLINE_S = 15.0
@@ -408,7 +409,7 @@ async def copy""",
     await till.write(b"line\n" * 1000)
     await place.until(lambda: place.colours() == ["#ff0000"])
     carried = counter.uarts[1].to_world.carried_bytes
-    assert carried < 4200
+    assert carried < BUFFER_BYTES + 256  # and what a busy machine lets through in one go
     await counter.set_fault("cover_open", False)
     await place.until(lambda: "#000000" in place.colours())
     await till.write(b"\x1dV\x00")

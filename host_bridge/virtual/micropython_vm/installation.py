@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import platformdirs
+from filelock import FileLock, Timeout
 
 HERE: Final = Path(__file__).resolve().parent
 PACKAGE_FILES: Final = ("package.json", "package-lock.json")
@@ -54,6 +55,16 @@ def install() -> Path:
     if _is_installed(target):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(target.with_suffix(".lock"), timeout=2 * INSTALL_DEADLINE_S):
+            if not _is_installed(target):  # else: another process was faster
+                _install(target)
+    except Timeout as error:
+        raise EngineMissing(f"another process has been installing {target} for too long; end it") from error
+    return target
+
+
+def _install(target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="micropython_vm-", dir=target.parent) as place:
         fresh = Path(place) / "vm"
         fresh.mkdir()
@@ -63,7 +74,6 @@ def install() -> Path:
         (fresh / "installed").write_text(_wanted(), encoding="ascii")
         shutil.rmtree(target, ignore_errors=True)
         fresh.replace(target)
-    return target
 
 
 def _npm_ci(folder: Path) -> None:
