@@ -24,6 +24,8 @@ print_speed_mm_per_s = 1000
 settings.register_profile(
     "counterhub", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow], max_examples=100
 )
+# What judges a commit: the same examples for everybody, each time (decision 70). A desk draws new ones.
+settings.register_profile("reproducible", parent=settings.get_profile("counterhub"), derandomize=True)
 settings.register_profile("thorough", parent=settings.get_profile("counterhub"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "counterhub"))
 

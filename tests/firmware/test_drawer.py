@@ -621,6 +621,7 @@ def test_whatever_happened_a_drawer_that_is_shut_and_left_alone_has_no_alarm(day
             await seconds(wait_ms / 1000)
             if not opened_by_nobody:
                 assert "drawer_forced_open" not in till.fault_codes
+        await seconds(10)  # a kick of the last moment opens it first, at the second try perhaps
         till.close()
         await seconds(20)
         assert till.fault_codes <= {"drawer_stuck"}

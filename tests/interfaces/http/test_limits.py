@@ -155,7 +155,7 @@ def test_any_bytes_leave_the_service_working(data: bytes) -> None:
             fake_hubs(),
             Address("127.0.0.1", 0),
             web_dir=None,
-            limits=HttpLimits(header_deadline_ms=20, stop_deadline_ms=100),
+            limits=HttpLimits(stop_deadline_ms=100),
         )
         await interface.start()
         try:
