@@ -184,12 +184,13 @@ class Printer:
         """Task: feed the printer. A job given up on is cancelled inside, with what the UART still holds."""
         self._task = task
         while True:
-            self._writer_task = asyncio.create_task(self._feed(task))
+            self._writer_task = task.turn = asyncio.create_task(self._feed(task))
             try:
                 await self._writer_task
             except asyncio.CancelledError:
                 # The rest of a job must not come out when the printer does: empty the UART as well.
                 self._writing = False
+                task.work("clear")
                 self._empty_uart()
             task.rest()
 
@@ -287,12 +288,16 @@ class Printer:
 
     async def _see_kick_off(self, command):
         """One that the printer does not take at once is taken back: a drawer must not open later."""
+        task = self._task
         try:
+            task.work("pulse")
             offline = self._offline()  # it takes real-time commands all the same, whatever its busy line says
             if offline and not self._flow:
                 transport.mind_busy(self._uart, self._port, False)
             self._uart.write(command)
+            task.rest()
             await asyncio.sleep_ms(_KICK_TAKEN_MS)
+            task.work("pulse")
             if not self._uart.txdone():
                 self._kick_torn, self.kick_taken = True, False
                 self._empty_uart()
@@ -301,6 +306,7 @@ class Printer:
             if self.asb is None and self.phase not in (PHASE_RECEIVING, PHASE_ENDED):
                 self._uart.write(_PROBE)  # else its next status comes too late to say that the drawer is open
         finally:
+            task.rest()
             self._kicking = False
             self._wake.set()
 

@@ -2,7 +2,7 @@
 
 A task works between `work(step)` and `rest()`; while it works it must come to rest within its deadline. A task that
 waits for the world rests. If the whole loop hangs, the witness, a timer's interrupt, leaves a crumb that names the task
-at work, and the watchdog, unfed, resets the chip.
+at work, or else the one whose turn it is, and the watchdog, unfed, resets the chip.
 """
 
 import asyncio
@@ -15,9 +15,10 @@ from hub import survival, timers
 _CHECK_MS = 250
 _WITNESS_MS = 500
 _HANG_MS = 1500
-_SETTLED_MS = 60_000
+_SETTLED_S = 60
 _BACK_OFF_FIRST_MS, _BACK_OFF_MAX_MS = 100, 5000
 _FAILURES_FOR_RESET = 5  # within a minute
+_RESTING = "wait"  # the step of a task that hangs where it is not at work
 
 
 class Task:
@@ -28,6 +29,7 @@ class Task:
         self.run = run
         self.deadline_ms = deadline_ms
         self.step = None
+        self.turn = None  # asyncio's own task, in which this one runs
         self.failures = 0
         self._supervisor = supervisor
         self._since = 0
@@ -51,8 +53,8 @@ class Supervisor:
         self._own = self.at_work = Task(self, "supervisor", None, 0)
         self._tasks = []
         self._on_failure = on_failure
-        self._started_at = time.ticks_ms()
-        self._loop_seen_at = self._started_at
+        self._up_s = self._up_ms = 0  # since the start: ticks alone come round after six days
+        self._loop_seen_at = time.ticks_ms()
         self._settled = False
         self._condemned = False
         self._watchdog = machine.WDT(timeout=watchdog_ms)
@@ -66,29 +68,36 @@ class Supervisor:
 
     async def run(self):
         """Run all tasks, for ever."""
-        self._loop_seen_at = time.ticks_ms()  # loading the devices may have taken its time: that was no hang
+        self._pass(time.ticks_ms())  # loading the devices may have taken its time: that was no hang
         self._witness.init(mode=machine.Timer.PERIODIC, period=_WITNESS_MS, callback=self._look)
         for task in self._tasks:
-            asyncio.create_task(self._keep(task))
+            task.turn = asyncio.create_task(self._keep(task))
         while True:
             now = time.ticks_ms()
-            self._loop_seen_at = now
+            self._pass(now)
             self._own.work("check")
             late = [task for task in self._tasks if task.overdue(now)]
             if late:
                 self._condemn("late:%s:%s" % (late[0].name, late[0].step))
             if not self._condemned:
                 self._watchdog.feed()
-            if not self._settled and time.ticks_diff(now, self._started_at) > _SETTLED_MS:
+            if not self._settled and self._up_s > _SETTLED_S:
                 self._settled = True
                 survival.has_settled()
             self._own.rest()
             await asyncio.sleep_ms(_CHECK_MS)
 
+    def _pass(self, now):
+        """Time went by, and the loop goes on."""
+        self._up_ms += time.ticks_diff(now, self._loop_seen_at)
+        self._up_s += self._up_ms // 1000
+        self._up_ms %= 1000
+        self._loop_seen_at = now
+
     async def _keep(self, task):
         """Run a task; if it dies, say so and start it again, later each time; if it keeps dying, reset."""
         wait_ms, back_off_ms = 0, _BACK_OFF_FIRST_MS
-        failures_since = time.ticks_ms()
+        failures_since_s = self._up_s
         while True:
             try:
                 await asyncio.sleep_ms(wait_ms)
@@ -99,8 +108,8 @@ class Supervisor:
             except Exception as raised:
                 error = raised
             task.rest()
-            if time.ticks_diff(time.ticks_ms(), failures_since) > _SETTLED_MS:
-                failures_since = time.ticks_ms()
+            if self._up_s - failures_since_s > _SETTLED_S:
+                failures_since_s = self._up_s
                 task.failures = 0
                 back_off_ms = _BACK_OFF_FIRST_MS
             task.failures += 1
@@ -119,17 +128,25 @@ class Supervisor:
     def _look(self, _timer):
         """The witness: runs as an interrupt, also when the loop hangs."""
         if time.ticks_diff(time.ticks_ms(), self._loop_seen_at) > _HANG_MS and not self._condemned:
-            task = self.at_work
-            if task.step is None and self._own.step is not None:  # the supervisor died, and the tasks went on
-                task = self._own
-            if task.step is None:
-                self._condemn("hang:?:?")
-            else:
-                self._condemn("hang:%s:%s" % (task.name, task.step))
+            self._condemn("hang:%s:%s" % self._culprit())
+
+    def _culprit(self):
+        """(task, step) of what hangs."""
+        for task in (self.at_work, self._own):  # the latter: the supervisor died, and the tasks went on
+            if task.step is not None:
+                return task.name, task.step
+        try:
+            turn = asyncio.current_task()
+        except RuntimeError:  # nobody's
+            turn = None
+        for task in self._tasks:
+            if task.turn is turn:
+                return task.name, _RESTING
+        return self._own.name, _RESTING
 
     def _condemn(self, crumb):
         """Leave the crumb and stop feeding: the watchdog does the rest."""
         if not self._condemned:
             self._condemned = True
-            uptime_s = time.ticks_diff(time.ticks_ms(), self._started_at) // 1000
-            survival.leave_crumb("%s:%ds" % (crumb, uptime_s))
+            up_ms = self._up_ms + time.ticks_diff(time.ticks_ms(), self._loop_seen_at)
+            survival.leave_crumb("%s:%ds" % (crumb, self._up_s + up_ms // 1000))

@@ -313,6 +313,7 @@ class Life:
         module.Event, module.CancelledError = asyncio.Event, asyncio.CancelledError
         module.sleep_ms = self.sleep_ms
         module.create_task = module.run = self.start_task
+        module.current_task = _current_task
         module.StreamReader = module.StreamWriter = lambda uart, extra=None: Stream(self, uart)
         return module
 
@@ -597,6 +598,14 @@ class Account:
 
 def _is_firmware(name: str) -> bool:
     return name.split(".", 1)[0] in ("hub", "hublink")
+
+
+def _current_task() -> asyncio.Task[Any]:
+    """Raises RuntimeError where none has its turn, as MicroPython does."""
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("no running event loop")
+    return task
 
 
 def _ticks_diff(end: int, start: int) -> int:

@@ -194,9 +194,8 @@ async def test_a_hung_program_is_reset_by_the_watchdog_and_leaves_its_crumb(till
     hub = await till.until(lambda state: state["hub"]["boots"] > boots and state["hub"])
     assert (hub["boots"], hub["reset_cause"]) == (boots + 1, "watchdog")
     what, task, step, uptime = hub["crumb"].split(":")
-    # The drill strikes wherever the program touches the chip next. That may be between two tasks, where the crumb says
-    # "?"; that each task's own hang is named is what test_supervision holds.
-    assert (what, bool(task), bool(step)) == ("hang", True, True), hub["crumb"]
+    # The drill strikes wherever the program touches the chip next: whose turn that is, and where, is always named.
+    assert what == "hang" and "?" not in hub["crumb"] and task and step, hub["crumb"]
     assert uptime.endswith("s")
 
 

@@ -16,7 +16,7 @@ from host_bridge.watch.crumb import explain
         ("hang:scanner:scan:61s:3x", ("hung", "task scanner", "3 times")),
         ("late:printer_watch:probe:5s", ("too long", "printer_watch", "probe")),
         ("reset:failing:drawer:2x", ("drawer", "again and again", "2 times")),
-        ("hang:?:?:0s", ("outside of its tasks", "0 s after")),
+        ("hang:?:?:0s", ("outside of its tasks", "0 s after")),  # of firmware that could not tell
         ("hang:?:scan", ("outside",)),
         ("crash:main:MemoryError", ("could not start", "MemoryError")),
         ("something:new:here:1s:2x", ("something:new:here", "2 times")),
