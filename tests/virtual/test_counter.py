@@ -271,12 +271,14 @@ async def test_a_hang_is_ended_by_the_watchdog_alone_and_the_fault_clears_itself
     counter = await place.start(
         BOOT_REPORT
         + """
-watchdog = machine.WDT(timeout=400)
+watchdog = machine.WDT(timeout=1500)
+machine.Pin(18, machine.Pin.OUT, value=1)
 while True:
     watchdog.feed()
     time.sleep_ms(20)
 """
     )
+    await place.until(lambda: bool(place.colours()))  # a hang before there is a watchdog has no end
     await counter.set_fault("hub_hang", True)
     await place.until(lambda: place.causes() == ["PWRON_RESET", "WDT_RESET"])
     await place.until(lambda: not counter.faults()["hub_hang"])
