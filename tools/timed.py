@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -16,9 +17,7 @@ def main(arguments: list[str]) -> int:
     print(paint("36", f"── {words}"), flush=True)
     started = time.monotonic()
     try:
-        code = subprocess.run(command, check=False).returncode
-    except KeyboardInterrupt:
-        code = 130
+        code = _run(command)
     except FileNotFoundError:
         print(f"error: {command[0]} isn't there; `make setup` installs it", file=sys.stderr)
         code = 127
@@ -26,6 +25,14 @@ def main(arguments: list[str]) -> int:
     outcome = paint("32", "passed") if code == 0 else paint("31;1", f"failed (exit code {code})")
     print(f"{paint('36', '──')} {words}: {outcome} after {seconds:.0f} s", flush=True)
     return code if code >= 0 else 128 - code
+
+
+def _run(command: list[str]) -> int:
+    """Ctrl-C is the command's own affair: it may have something to say before it ends."""
+    with subprocess.Popen(command) as process:
+        while True:
+            with contextlib.suppress(KeyboardInterrupt):
+                return process.wait()
 
 
 def paint(code: str, text: str) -> str:

@@ -87,7 +87,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     scale = parser.add_mutually_exclusive_group()
     scale.add_argument("--smoke", action="store_true", help="only see that it runs: the numbers mean nothing")
-    scale.add_argument("--full", action="store_true", help="also a journal of 1,000,000 jobs")
+    scale.add_argument(
+        "--full", action="store_true", help="also a journal of 1,000,000 jobs, and an emulated chip for long"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "build", help="folder for bench.json and the plots")
     return parser.parse_args(arguments)
 

@@ -32,8 +32,8 @@ class Advance:
         self._progress = progress
         self._task = progress.add_task(words, total=total)
 
-    def __call__(self, step: float = 1) -> None:
-        self._progress.advance(self._task, step)
+    def __call__(self, step: float = 1, words: str | None = None) -> None:
+        self._progress.update(self._task, advance=step, description=words)
 
 
 class Bench:

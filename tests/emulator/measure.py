@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from host_bridge.emulator.pico import EmulatedPico
+from host_bridge.emulator.start import FLASH_FILE
 from hublink.link import BRIDGE, Link
 from hublink.messages import PHASE_WRITTEN
 from hublink.profile import PROFILES
@@ -191,19 +192,21 @@ class Rig:
         self.pico.uarts[uart].sent(1)
 
 
-async def lay(image: Path, directory: Path) -> bytes:
+async def laid(image: Path) -> bytes:
     """The flash of a Pico with the firmware, and a task beside it that tells its heap."""
-    hub = EmulatedHub(directory, image, speed=20)
-    await hub.start()
-    try:
-        await hub.pass_s(1.5)
-        await hub.deploy({"main.py": REPORT + (FIRMWARE / "main.py").read_text()})
-    finally:
-        await hub.stop()
-    return (directory / "flash.bin").read_bytes()
+    with tempfile.TemporaryDirectory() as name:
+        hub = EmulatedHub(Path(name), image, speed=20)
+        await hub.start()
+        try:
+            await hub.pass_s(1.5)
+            await hub.deploy({"main.py": REPORT + (FIRMWARE / "main.py").read_text()})
+        finally:
+            await hub.stop()
+        return await asyncio.to_thread((Path(name) / FLASH_FILE).read_bytes)
 
 
 def measure(image: Path, flash: bytes) -> Iterator[Figure]:
+    """The figures, one by one as they come; it takes minutes."""
     rig = Rig(image, flash)
     rig.until("up")
     yield Figure(name="power-on to HELLO", value=rig.heard_at_ms[0], unit="ms", goal=1500)
@@ -241,18 +244,11 @@ def image() -> Path | None:
     return Path(named) if (named := os.environ.get("PICO_UF2")) else None
 
 
-def measured(uf2: Path) -> Iterator[Figure]:
-    """The figures, one by one as they come; it takes minutes."""
-    with tempfile.TemporaryDirectory() as directory:
-        flash = asyncio.run(lay(uf2, Path(directory)))
-    yield from measure(uf2, flash)
-
-
 def main() -> None:
     uf2 = image()
     if uf2 is None:
         raise SystemExit(NO_IMAGE)
-    for figure in measured(uf2):
+    for figure in measure(uf2, asyncio.run(laid(uf2))):
         goal = "" if figure.goal is None else f"{'≥' if figure.at_least else '≤'} {figure.goal:g}"
         print(f"{figure.name:60} {figure.value:9.1f} {figure.unit:14} {goal}", flush=True)
 
