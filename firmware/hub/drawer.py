@@ -8,11 +8,13 @@ import asyncio
 import time
 
 from hub.drawer_alarms import LOOK_MS, DrawerAlarms
+from hub.wake import Wake
 
 ON_MS_MIN, ON_MS_MAX = 10, 510
 _REST_PER_ON = 4  # on / (on + off) <= 0.2
 _REST_MS_MAX = ON_MS_MAX * (1 + _REST_PER_ON)
 _VERIFY_MS = 400  # a spring drawer is open within 100 ms
+_VERIFY_LOOK_MS = 25
 _LEFT_OPEN_MS = 30_000
 _ASK_AGAIN_MS = 25  # of what can't give the pulse at this moment
 _REMEMBERED_KICKS = 16
@@ -33,6 +35,8 @@ class Drawer:
         self._kicks = []  # ids, oldest first
         self._request = None  # ([kick, ...], drawer, on_ms, deadline_ms)
         self._wake = asyncio.Event()
+        self._moved = Wake()  # the switch may have
+        kicker.listen(self._moved)
         self._told = None
         limit_ms = _LEFT_OPEN_MS if left_open_ms is None else left_open_ms
         self._alarms = DrawerAlarms(faults, limit_ms, kicker.is_open())
@@ -155,8 +159,8 @@ class Drawer:
     async def _opens_within(self, span_ms):
         """Open twice in a row: the lock's blow shakes the switch."""
         seen = 0
-        for _ in range(span_ms // LOOK_MS * 2):
-            await asyncio.sleep_ms(LOOK_MS // 2)
+        for _ in range(span_ms // _VERIFY_LOOK_MS):
+            await asyncio.sleep_ms(_VERIFY_LOOK_MS)
             seen = seen + 1 if self.state() == _OPEN else 0
             if seen == 2:
                 return True
@@ -168,12 +172,16 @@ class Drawer:
         """Task: tell the drawer's state when the switch has settled, and raise the alarms."""
         while True:
             task.work("switch")
+            self._kicker.arm()
             is_open = self._kicker.is_open()
             self._alarms.look(is_open)
             if self._alarms.settled:
                 self._on_settled(self._state_of(is_open))
             task.rest()
-            await asyncio.sleep_ms(LOOK_MS)
+            if self._alarms.quiet:
+                await self._moved.wait()
+            else:
+                await asyncio.sleep_ms(LOOK_MS)
 
     def _on_settled(self, state):
         if state == _CLOSED:

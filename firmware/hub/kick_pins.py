@@ -1,7 +1,7 @@
 """The drawers' solenoids on the hub's own pins. Hardware ends each pulse, so a hung program can't hold the current.
 
-This is what `hub.drawer` drives; whatever else opens a drawer (a printer's kick port) has the same three names:
-`drawers`, `is_open()` and `pulse(drawer, on_ms)`.
+This is what `hub.drawer` drives; whatever else opens a drawer (a printer's kick port) has the same names: `drawers`,
+`is_open()`, `listen(wake)`, `arm()` and `pulse(drawer, on_ms)`.
 """
 
 import sys
@@ -10,6 +10,7 @@ import machine
 from machine import Pin
 
 from hub import timers
+from hub.wake import Edge
 
 _RMT_CLOCK_DIV = 80  # of 80 MHz: one unit is a microsecond
 _RMT_UNITS_MAX = 32_767
@@ -28,6 +29,17 @@ class KickPins:
         self._pulser = pulser(wiring["kick"])
         self._switch = Pin(wiring["switch"], Pin.IN, Pin.PULL_UP) if "switch" in wiring else None
         self._closed_level = wiring.get("switch_closed_level", 1)
+        self._edge = None
+
+    def listen(self, wake):
+        """Set `wake` when the switch changes after `arm`."""
+        if self._switch is not None:
+            self._edge = Edge(self._switch, Pin.IRQ_RISING | Pin.IRQ_FALLING, wake)
+
+    def arm(self):
+        """Before a look: what changes after that look sets the wake."""
+        if self._edge is not None:
+            self._edge.arm()
 
     def is_open(self):
         """What the switch says at this moment; None where there is no switch."""

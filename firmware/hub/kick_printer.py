@@ -17,6 +17,13 @@ class KickPrinter:
         self._closed_level = wiring.get("switch_closed_level", 1)
         self._printer = printer
 
+    def listen(self, wake):
+        """Set `wake` when the switch changes."""
+        self._printer.on_drawer = wake.set
+
+    def arm(self):
+        pass
+
     def is_open(self):
         """What the switch said last; None where there is no switch, or the printer does not tell."""
         high = self._printer.drawer_high if self._has_switch else None

@@ -30,8 +30,7 @@ _CLEAR_MS = 100  # what comes before that answer may be cleared as well
 _POWER_NOTICE = b"\x3b\x30"  # how a printer begins that was set to tell when it gets its power (memory switch 1-1)
 _PROCESS_ID = b"\x37\x22"  # how the answer to GS ( H begins
 _PROBE = b"\x10\x04\x01"  # DLE EOT 1, real time: any printer that has power answers one byte
-_PROBE_MS = 500
-_POWER_MS = 100  # how soon a loss of power that the chip noticed is acted on
+_POWER_MS = 100  # until then a loss of power that the chip noticed has been acted on
 _PROBES_FOR_SILENCE = 2
 _STALL_MS = 1500  # the printer takes nothing and has not said why: a busy one moves within a few hundred ms
 _FULL_BYTES = 240  # of a job's message; a shorter one ends where a command ends
@@ -81,6 +80,7 @@ class Printer:
         self._kick_torn = False  # one was taken back: a part of it may have gone
         self.kick_taken = True
         self.drawer_high = None  # the drawer's switch at the kick port, as last told
+        self.on_drawer = None  # called when that changes
         self._writer_task = self._task = None
         # What could not be told for want of room. Each apart: a job's end told twice would be taken for that of its
         # second attempt.
@@ -278,6 +278,11 @@ class Printer:
         asyncio.create_task(self._see_kick_off(command))
         return True
 
+    def _set_drawer(self, high):
+        changed, self.drawer_high = high != self.drawer_high, high
+        if changed and self.on_drawer:
+            self.on_drawer()
+
     def _kick_has_the_line(self):
         if self._kicking:
             return True
@@ -349,7 +354,7 @@ class Printer:
     def _on_online(self, byte):
         """The answer to DLE EOT 1."""
         self._on_sign_of_life()
-        self.drawer_high = bool(byte & 0x04)
+        self._set_drawer(bool(byte & 0x04))
 
     def _on_sign_of_life(self):
         self._probes_unanswered = 0
@@ -375,7 +380,7 @@ class Printer:
         if asb == self.asb:
             return
         self.asb = asb
-        self.drawer_high = bool(asb[0] & 0x04)
+        self._set_drawer(bool(asb[0] & 0x04))
         self._faults.set("cover_open", bool(asb[0] & 0x20))
         self._faults.set("cutter", bool(asb[1] & 0x08))
         self._faults.set("printer_error", bool(asb[1] & 0x24))
@@ -412,17 +417,21 @@ class Printer:
 
     async def watch(self, task):
         """Task: does the printer still answer? Asked between jobs; during one, silence is read from a stall."""
+        ticked = True
         while True:
             task.work("probe")
+            self._power.arm()
             self._look_at_power()
-            if self._writing:
-                self._judge_stall()
-            elif not self._kicking and not self._chunks and self.phase not in (PHASE_RECEIVING, PHASE_ENDED):
-                self._probe()
+            if ticked:
+                self._ask()
             task.rest()
-            for _ in range(_PROBE_MS // _POWER_MS):
-                await asyncio.sleep_ms(_POWER_MS)
-                self._look_at_power()
+            ticked = await self._power.wait()
+
+    def _ask(self):
+        if self._writing:
+            self._judge_stall()
+        elif not self._kicking and not self._chunks and self.phase not in (PHASE_RECEIVING, PHASE_ENDED):
+            self._probe()
 
     def _probe(self):
         if not self._uart.txdone() or (self._flow and self._flow.value()):  # it is busy, so it can't be asked
@@ -470,7 +479,8 @@ class Printer:
         self.condition = _CONDITION_SILENT
         if self._flow:
             self._flow.restart()
-        self.asb = self.drawer_high = None
+        self.asb = None
+        self._set_drawer(None)
         for code in ("cover_open", "cutter", "printer_error", "paper_end", "paper_near_end"):
             self._faults.set(code, False)
         self._faults.set("printer_power", True)

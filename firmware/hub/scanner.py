@@ -13,6 +13,7 @@ from machine import Pin
 
 from hub import survival, transport
 from hub.trigger import open_trigger
+from hub.wake import Edge, Wake
 
 RING_SCANS = 64
 RING_BYTES = 16_384
@@ -28,7 +29,6 @@ _SUFFIX_WAIT_MS = 400  # of a scanner that ends its scans with a suffix silence 
 _REPEAT_MS = 400
 _BANNER_MS = 1000  # words that a scanner says within a second of getting power are its banner
 _READ_BYTES = 256
-_SENSE_MS = 250
 _OLD_MS = 3_600_000  # older is told as this: the clock comes round after 12 days
 _AGE_EVERY_MS = 60_000
 _AIM_BYTES = 3
@@ -43,7 +43,11 @@ class Scanner:
         self._uart = transport.open_uart(port)
         self._trigger = open_trigger(port, self._uart)
         self._banner = port["banner"].encode() if "banner" in port else None
-        self._sense = Pin(port["sense"], Pin.IN, Pin.PULL_DOWN) if "sense" in port else None
+        self._wake = Wake()
+        self._sense = self._edge = None
+        if "sense" in port:
+            self._sense = Pin(port["sense"], Pin.IN, Pin.PULL_DOWN)
+            self._edge = Edge(self._sense, Pin.IRQ_RISING | Pin.IRQ_FALLING, self._wake)
         self._uplink = uplink
         self._faults = faults
         self._on_scan = on_scan
@@ -179,10 +183,10 @@ class Scanner:
 
     async def watch(self, task):
         """Task: is the scanner plugged in, where the board senses it? Is its time off over? Which scans are old?"""
-        looks = self._sense is not None or self._trigger.can_switch
         while True:
             task.work("sense")
-            if self._sense is not None:
+            if self._edge:
+                self._edge.arm()
                 self._look(bool(self._sense.value()))
             now = time.ticks_ms()
             while self._old < len(self._ring) and time.ticks_diff(now, self._ring[self._old][1]) >= _OLD_MS:
@@ -193,7 +197,10 @@ class Scanner:
             elif self._trigger.can_switch and not 0 <= time.ticks_diff(now, self._armed_at) < _ARM_MS:
                 self._steer()
             task.rest()
-            await asyncio.sleep_ms(_SENSE_MS if looks else _AGE_EVERY_MS)
+            if self._edge or self._trigger.can_switch:
+                await self._wake.wait()
+            else:
+                await asyncio.sleep_ms(_AGE_EVERY_MS)
 
     def _look(self, plugged):
         if plugged == self._plugged:

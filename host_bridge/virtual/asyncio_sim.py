@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from host_bridge.virtual.machine_sim import UART, edge
+from host_bridge.virtual.micropython_sim import RingIO
 
 Loop = asyncio.AbstractEventLoop
 
@@ -87,8 +88,8 @@ class ThreadSafeFlag:
 
 async def _wait_ready(stream: Any, writing: bool) -> None:
     """What MicroPython's I/O queue does: always yields once, then until the stream is ready."""
-    if not isinstance(stream, UART):
-        raise OSError(22, f"stream is no UART: {stream!r}")
+    if not isinstance(stream, (UART, RingIO)):
+        raise OSError(22, f"stream is neither UART nor RingIO: {stream!r}")
     await asyncio.sleep(0)
     while not stream.sim_ready(writing):
         loop = the_loop()

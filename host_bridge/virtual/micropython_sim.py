@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import threading
 import time
 import traceback
 import types
@@ -62,6 +63,56 @@ def install_gc() -> None:
         setattr(gc, name, function)
 
 
+class RingIO:
+    """A ring that an interrupt handler may write to; what it has no room for is lost."""
+
+    def __init__(self, size: int) -> None:
+        if size < 1:
+            raise ValueError
+        self._size = size
+        self._held = bytearray()
+        self._lock = threading.Lock()
+        self._waiters: list[Callable[[], object]] = []
+
+    def any(self) -> int:
+        return len(self._held)
+
+    def write(self, buf: Any) -> int:
+        with self._lock:
+            taken = bytes(buf)[: self._size - len(self._held)]
+            self._held += taken
+            waiters = tuple(self._waiters)
+        for call in waiters:
+            call()
+        return len(taken)
+
+    def read(self, nbytes: int | None = None) -> bytes:
+        with self._lock:
+            data = bytes(self._held[:nbytes])
+            del self._held[: len(data)]
+        return data
+
+    def readinto(self, buf: Any) -> int:
+        data = self.read(len(buf))
+        memoryview(buf)[: len(data)] = data
+        return len(data)
+
+    # Below: for the facades, not for firmware.
+
+    def sim_ready(self, writing: bool) -> bool:
+        """What poll() would say."""
+        return len(self._held) < self._size if writing else bool(self._held)
+
+    def sim_watch(self, call: Callable[[], object]) -> None:
+        """Have `call` called, in any thread, when readiness may have changed."""
+        with self._lock:
+            self._waiters.append(call)
+
+    def sim_unwatch(self, call: Callable[[], object]) -> None:
+        with self._lock:
+            self._waiters.remove(call)
+
+
 def print_exception(error: BaseException, file: Any = None) -> None:
     text = "".join(traceback.format_exception(error))
     (sys.stdout if file is None else file).write(text)
@@ -78,6 +129,7 @@ def micropython_module(edge: Edge) -> types.ModuleType:
         return value
 
     names: dict[str, Any] = {
+        "RingIO": RingIO,
         "const": same,
         "native": same,
         "viper": same,

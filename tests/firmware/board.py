@@ -30,10 +30,31 @@ PUMP_S = 0.001
 BUSY_PUMP_S = 0.005  # how soon a device that takes nothing is asked again
 
 
-class Line:
+class Changes:
+    """Who waits for something to be there."""
+
+    def __init__(self) -> None:
+        self._watchers: set[asyncio.Future[None]] = set()
+
+    async def changed(self) -> None:
+        watcher = the_loop().create_future()
+        self._watchers.add(watcher)
+        try:
+            await watcher
+        finally:
+            self._watchers.discard(watcher)
+
+    def tell(self) -> None:
+        for watcher in self._watchers:
+            if not watcher.done():
+                watcher.set_result(None)
+
+
+class Line(Changes):
     """One UART's wires. `take` gets what the hub sends, as fast as `bytes_per_s` and `room` allow."""
 
     def __init__(self, board: Board, number: int) -> None:
+        super().__init__()
         self._board = board
         self.number = number
         self.rx = bytearray()  # on their way to the hub
@@ -46,14 +67,13 @@ class Line:
         self.take: Callable[[bytes], None] = lambda data: None
         self.on_break: Callable[[], object] = lambda: None
         self._pumping = False
-        self._watchers: set[asyncio.Future[None]] = set()
 
     def push(self, data: bytes) -> None:
         """Bytes for the hub; what its buffer can't hold is lost."""
         room = self.rx_limit - len(self.rx)
         self.lost += max(0, len(data) - room)
         self.rx += data[:room]
-        self._wake()
+        self.tell()
 
     def write(self, data: bytes) -> int:
         taken = bytes(data[: self.tx_limit - len(self.tx)])
@@ -65,15 +85,7 @@ class Line:
 
     def clear_tx(self) -> None:
         self.tx.clear()
-        self._wake()
-
-    async def changed(self) -> None:
-        watcher = the_loop().create_future()
-        self._watchers.add(watcher)
-        try:
-            await watcher
-        finally:
-            self._watchers.discard(watcher)
+        self.tell()
 
     def _pump(self) -> None:
         count = min(len(self.tx), self.room(), max(1, int(self.bytes_per_s * PUMP_S)))
@@ -82,15 +94,10 @@ class Line:
             del self.tx[:count]
             self.sent += data
             self.take(data)
-            self._wake()
+            self.tell()
         self._pumping = bool(self.tx)
         if self._pumping:
             the_loop().call_later(PUMP_S if count > 0 else BUSY_PUMP_S, self._pump)
-
-    def _wake(self) -> None:
-        for watcher in self._watchers:
-            if not watcher.done():
-                watcher.set_result(None)
 
 
 class Files:
@@ -143,6 +150,7 @@ class Board:
         self.ticks_offset = 0
         self.levels: dict[int, int] = {}
         self.interrupts: dict[int, Callable[[int], object]] = {}
+        self.interrupted = 0  # how often a pin's handler ran
         self.edges: dict[int, list[tuple[int, float]]] = {}  # pin → (level, seconds)
         self.lines: dict[int, Line] = {}
         self.rtc = b""
@@ -238,6 +246,10 @@ class Life:
     def module(self, name: str) -> Any:
         return self._modules["hub." + name]
 
+    @property
+    def machine(self) -> types.ModuleType:
+        return self._stand_ins["machine"]
+
     def end(self) -> None:
         self.alive = False
         for call in self._calls:
@@ -295,6 +307,8 @@ class Life:
     def _load(self) -> dict[str, types.ModuleType]:
         """Import the firmware."""
         self._stand_ins = {"machine": self._machine(), "time": self._time(), "asyncio": self._asyncio()}
+        self._stand_ins["micropython"] = types.ModuleType("micropython")
+        self._stand_ins["micropython"].RingIO = RingIO  # type: ignore[attr-defined]
         self._stand_ins |= self.board.modules
         with self.in_place():
             for name in ("app", "drawer", "kick_pins", "kick_printer", "printer", "scanner"):
@@ -374,9 +388,10 @@ class Pin:
             board.set_level(self._number, level)
         return None
 
-    def irq(self, handler: Callable[[Any], object], trigger: int) -> None:
+    def irq(self, handler: Callable[[Any], object] | None, trigger: int = 0, *, hard: bool = False) -> None:
         def edge(level: int) -> None:
-            if self.life.alive and trigger & (self.IRQ_RISING if level else self.IRQ_FALLING):
+            if self.life.alive and handler and trigger & (self.IRQ_RISING if level else self.IRQ_FALLING):
+                self.life.board.interrupted += 1
                 handler(self)
 
         self.life.board.interrupts[self._number] = edge
@@ -400,6 +415,30 @@ class Timer:
                 callback(self)
 
         self._call = self.life.call_later(period / 1000, fire)
+
+
+class RingIO:
+    """A ring that an interrupt may write to."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held = bytearray()
+        self.line = Changes()
+
+    def any(self) -> int:
+        return len(self._held)
+
+    def write(self, data: bytes) -> int:
+        taken = data[: self._size - len(self._held)]
+        self._held += taken
+        self.line.tell()
+        return len(taken)
+
+    def readinto(self, buffer: bytearray) -> int:
+        count = min(len(buffer), len(self._held))
+        buffer[:count] = self._held[:count]
+        del self._held[:count]
+        return count
 
 
 class Watchdog:
@@ -473,7 +512,7 @@ class Uart:
 class Stream:
     """MicroPython's StreamReader and StreamWriter, as far as the firmware uses them."""
 
-    def __init__(self, life: Life, uart: Uart) -> None:
+    def __init__(self, life: Life, uart: Any) -> None:
         self._life, self._uart = life, uart
         self._out = b""
 
@@ -554,9 +593,15 @@ class Uplink:
 class Bench:
     """One device of the hub on its own: `link` speaks for the bridge, `board` for the world."""
 
-    def __init__(self, cause: int = PWRON_RESET, ticks_offset: int = 0) -> None:
+    def __init__(
+        self,
+        cause: int = PWRON_RESET,
+        ticks_offset: int = 0,
+        adapt: Callable[[Any, Life], None] | None = None,
+    ) -> None:
         self.board = Board({"name": "bench", "link": {}})
         self.board.ticks_offset = ticks_offset
+        self.board.adapt = adapt or self.board.adapt
         self.life = self.board.life = Life(self.board, cause)
         self.link = Uplink()
         self.faults = self.life.module("faults").Faults()

@@ -68,6 +68,11 @@ def _pin(base: Any, chip: chips.Chip, is_esp32: bool) -> Any:
             super().__init__(number, mode, pull, value)
             self.gpio = number
 
+        def irq(self, handler: Any, trigger: int = 0, **options: Any) -> None:
+            if is_esp32 and options:
+                raise TypeError("extra keyword arguments given")
+            super().irq(handler, trigger, **options)
+
     return PortPin
 
 

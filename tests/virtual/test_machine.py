@@ -400,6 +400,41 @@ async def test_what_the_interpreter_lacks_of_asyncio_is_supplied(bench: Bench) -
     assert "ValueError: nobody waits for me" in text
 
 
+async def test_an_interrupt_wakes_a_task_through_a_ring_and_may_switch_itself_off(bench: Bench) -> None:
+    await bench.start(
+        """
+        import asyncio, micropython
+        from machine import Pin
+        ring = micropython.RingIO(2)
+        contact, over = Pin(6, Pin.IN), Pin(7, Pin.IN)
+        def edge(pin):
+            pin.irq(None)
+            ring.write(b"eee")  # what it has no room for is lost
+        async def main():
+            stream = asyncio.StreamReader(ring)
+            read = bytearray(4)
+            for _ in range(2):
+                contact.irq(edge, Pin.IRQ_RISING | Pin.IRQ_FALLING, hard=True)
+                print("armed", contact.value())
+                print("woken", await stream.readinto(read), bytes(read[:2]), ring.any())
+            while not over.value():
+                await asyncio.sleep_ms(5)
+            print("left", ring.any())
+        asyncio.run(main())
+        """,
+        boot=Boot(pins={"6": 0, "7": 0}),
+    )
+    await bench.text("armed 0")
+    bench.pin(6, 1)
+    await bench.text("armed 1")
+    bench.pin(6, 0)
+    await bench.until(lambda: bench.printed().count("woken 2 b'ee' 0") == 2)
+    for level in (1, 0, 1):
+        bench.pin(6, level)
+    bench.pin(7, 1)
+    await bench.text("left 0")
+
+
 async def test_ticks_wrap_at_two_to_the_thirty(bench: Bench) -> None:
     await bench.start(
         """

@@ -194,6 +194,10 @@ class UART:
         if options or not self._state.on:
             self._state.configure(options)
 
+    @property
+    def readable(self):
+        return self._state.readable
+
     def init(self, baudrate=None, **options):
         if baudrate is not None:
             options["baudrate"] = baudrate

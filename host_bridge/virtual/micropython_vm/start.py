@@ -13,6 +13,7 @@ from binascii import unhexlify
 
 import _chip
 import machine
+import micropython
 
 
 class Stream:
@@ -62,7 +63,7 @@ class Stream:
     async def _readable(self):
         """Always yields once, as MicroPython's I/O queue does; then until something is there."""
         await asyncio.sleep_ms(0)
-        event = self.s._state.readable
+        event = self.s.readable
         while not self.s.any():
             event.clear()
             await event.wait()
@@ -92,6 +93,36 @@ class ThreadSafeFlag:
         self._event.clear()
 
 
+class RingIO:
+    """A ring that an interrupt handler may write to; what it has no room for is lost."""
+
+    def __init__(self, size):
+        self.readable = asyncio.Event()
+        self._size = size
+        self._held = bytearray()
+
+    def any(self):
+        return len(self._held)
+
+    def write(self, buf):
+        taken = bytes(buf)[: self._size - len(self._held)]
+        self._held += taken
+        self.readable.set()
+        return len(taken)
+
+    def readinto(self, buf):
+        count = min(len(buf), len(self._held))
+        buf[:count] = self._held[:count]
+        self._held = self._held[count:]
+        return count
+
+
+class ChipPython:
+    """`micropython` as a chip has it: this build's own RingIO can't wake a task."""
+
+    RingIO = RingIO
+
+
 class ChipTime:
     """`time` with the chip's clock."""
 
@@ -114,6 +145,10 @@ def prepare():
         if not name.startswith("_") and not hasattr(ChipTime, name):
             setattr(ChipTime, name, getattr(time, name))
     sys.modules["time"] = ChipTime
+    for name in dir(micropython):
+        if not name.startswith("_") and not hasattr(ChipPython, name):
+            setattr(ChipPython, name, getattr(micropython, name))
+    sys.modules["micropython"] = ChipPython
     os.urandom = lambda n: unhexlify(_chip.random(n))
     asyncio.StreamReader = asyncio.StreamWriter = Stream
     asyncio.ThreadSafeFlag = ThreadSafeFlag
