@@ -621,7 +621,7 @@ class Link:
 
     def _ack_is_due(self, now):
         profile = self.profile
-        return self._ack_owed * 2 >= profile.window or elapsed_ms(now, self._ack_since) >= profile.ack_delay_ms
+        return self._ack_owed * 2 >= profile.bulk_window or elapsed_ms(now, self._ack_since) >= profile.ack_delay_ms
 
     def _ping_left(self, now):
         """Milliseconds until a sign of life is due. A hub that misses its bridge's gives its own more often: a bridge
@@ -669,6 +669,8 @@ class Link:
             for channel in range(_CHANNELS):
                 queue = self.queues[channel]
                 if queue and self._credit_left(channel) > 0:
+                    if channel >= messages.PRINTER and len(self.flight) >= self.profile.bulk_window:
+                        return None
                     self._queued -= 1
                     return queue.pop(0)
         return None

@@ -44,7 +44,7 @@ class Bench:
         self.directory = directory
         self.out = out  # where pictures go
         self._progress = progress
-        self._rigs: dict[bool, Rig] = {}
+        self._rigs: dict[tuple[bool, int], Rig] = {}
 
     def pick(self, smoke: int, normal: int, full: int | None = None) -> int:
         """How many, by scale."""
@@ -59,15 +59,17 @@ class Bench:
         finally:
             self._progress.remove_task(advance._task)
 
-    async def rig(self, *, in_memory: bool = False) -> Rig:
-        """The bridge that several measurements use, up and ready; its journal on the disk, or where no disk is."""
+    async def rig(self, *, in_memory: bool = False, baud: int = 0) -> Rig:
+        """The bridge that several measurements use, up and ready; its journal on the disk, or where no disk is. With
+        `baud` its hub is on a UART, else on a line as fast as it goes."""
         in_memory = in_memory and MEMORY.is_dir()
-        if in_memory not in self._rigs:
-            name = f"{self.directory.name}-journal"
-            rig = Rig(self.directory / f"rig-{in_memory:d}", state_dir=MEMORY / name if in_memory else None)
-            self._rigs[in_memory] = rig
+        key = in_memory, baud
+        if key not in self._rigs:
+            name = f"rig-{in_memory:d}-{baud}"
+            state_dir = MEMORY / f"{self.directory.name}-{name}" if in_memory else None
+            self._rigs[key] = rig = Rig(self.directory / name, state_dir=state_dir, baud=baud)
             await rig.start()
-        return self._rigs[in_memory]
+        return self._rigs[key]
 
     async def close(self) -> None:
         for rig in self._rigs.values():
@@ -77,14 +79,17 @@ class Bench:
 class Rig:
     """A bridge, its hub, and a till on the WebSocket."""
 
-    def __init__(self, directory: Path, state_dir: Path | None = None) -> None:
+    def __init__(self, directory: Path, *, state_dir: Path | None = None, baud: int = 0) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port = directory / "port"
         self._state_dir = state_dir
         self.bridge = BridgeProcess(
-            directory, f"[hub]\nport = '{self.port}'\n", state_dir=state_dir or directory / "state"
+            directory,
+            f"[hub]\nport = '{self.port}'\n",
+            state_dir=state_dir or directory / "state",
+            on_uart=bool(baud),
         )
-        self.hub = ScriptedHub(self.port)
+        self.hub = ScriptedHub(self.port, baud=baud)
         self.events = EventSocket(("", 0))
 
     async def start(self) -> None:

@@ -38,9 +38,13 @@ class Costs(NamedTuple):
 class BridgeProcess:
     """`python -m host_bridge run` on free ports."""
 
-    def __init__(self, directory: Path, config: str, *, state_dir: Path, several: bool = False) -> None:
-        """`several`: the configuration has [hubs.NAME] tables, each with its own raw port."""
+    def __init__(
+        self, directory: Path, config: str, *, state_dir: Path, several: bool = False, on_uart: bool = False
+    ) -> None:
+        """`several`: the configuration has [hubs.NAME] tables, each with its own raw port. `on_uart`: the link has the
+        numbers of a UART, not those of USB."""
         self._several = several
+        self._module = "tests.benchmarks.bridge_on_uart" if on_uart else "host_bridge"
         self.directory = directory
         self._state_dir = state_dir
         self._config = config
@@ -53,7 +57,7 @@ class BridgeProcess:
         self.directory.mkdir(parents=True, exist_ok=True)
         file = self.directory / "bench.toml"
         file.write_text(self._config, encoding="utf-8")
-        command = [sys.executable, "-m", "host_bridge", "run", "--http", "127.0.0.1:0"]
+        command = [sys.executable, "-m", self._module, "run", "--http", "127.0.0.1:0"]
         command += [] if self._several else ["--raw", "127.0.0.1:0"]
         command += ["--state-dir", str(self._state_dir), "--config", str(file)]
         paths = os.pathsep.join((str(ROOT), str(ROOT / "firmware")))

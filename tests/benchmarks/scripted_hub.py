@@ -6,7 +6,6 @@ It costs little, so that what is measured is the bridge. Both directions may be 
 from __future__ import annotations
 
 import asyncio
-import copy
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,11 +26,13 @@ ANSWERING, CLOSED, READY_LIGHT = 1, 1, 1
 
 
 class ScriptedHub:
-    """Open it and a bridge finds it at `path`. Counts what arrives; `on_data` hears of each piece of a job."""
+    """Open it and a bridge finds it at `path`. Counts what arrives; `on_data` hears of each piece of a job. `baud`: the
+    link is a UART of that speed; 0: as fast as it goes, like USB."""
 
     def __init__(self, path: Path, *, baud: int = 0, hub_id: bytes = b"scripted") -> None:
         self.path = path
         self._hub_id = hub_id
+        self._baud = baud
         self.job_bytes = 0
         self.jobs = 0
         self.job_started_at = 0.0
@@ -61,10 +62,10 @@ class ScriptedHub:
     def boot(self) -> None:
         """A new life of the hub."""
         self._boots += 1
-        profile = copy.copy(PROFILES["usb"])
-        profile.ack_delay_ms = 0  # as the firmware does
         make: Any = Link  # no annotations there: it also runs on MicroPython
-        self.link = make(HUB, profile, hello=self._hello, held=(PRINTER,), trace_frames=0)
+        self.link = make(
+            HUB, PROFILES["uart" if self._baud else "usb"], hello=self._hello, held=(PRINTER,), trace_frames=0
+        )
         self.link.start(self._now())
 
     async def plug(self) -> None:
@@ -87,11 +88,6 @@ class ScriptedHub:
         self.silent = False
         self.link.handle_timer(self._now())
         self._pump()
-
-    def set_baud(self, baud: int) -> None:
-        """0: as fast as it goes."""
-        self._to_bridge.set_baud(baud)
-        self._from_bridge.set_baud(baud)
 
     def set_printer_speed(self, bytes_per_s: float) -> None:
         """How fast the printer takes bytes; 0: at once."""

@@ -14,9 +14,9 @@ BOOT_ID = b"boot-one"
 Frame = tuple[int, int, int, int, int, bytes]  # type, message, session, sequence, ack, payload
 
 
-def profile(window: int = 4, ack_delay_ms: int = 20) -> Profile:
-    """The UART's numbers, in an object of the test's own."""
-    made = Profile("test", 240, window, 500, 150, 2000, 500, 2000)
+def profile(window: int = 4, ack_delay_ms: int = 20, bulk_window: int | None = None) -> Profile:
+    """The UART's times, in an object of the test's own."""
+    made = Profile("test", 240, window, 500, 150, 2000, 500, 2000, bulk_window=bulk_window)
     made.ack_delay_ms = ack_delay_ms
     return made
 
@@ -54,6 +54,14 @@ def read(coded: bytes, from_hub: bool) -> list[Frame]:
     return frames
 
 
+def frames_to_send(link: Link, clock: int) -> list[Frame]:
+    """All that it has to say now."""
+    coded = b""
+    while more := link.data_to_send(clock):
+        coded += more
+    return read(coded, link.role == HUB)
+
+
 def forge(
     from_hub: bool, kind: int, code: int = 0, session: int = SESSION, sequence: int = 0, ack: int = 0, data: bytes = b""
 ) -> bytes:
@@ -63,11 +71,19 @@ def forge(
 class Pair:
     """`lose(from_hub, frame)`: whether this frame is lost; everything that was sent is in `sent`."""
 
-    def __init__(self, *, start_ms: int = 1000, window: int = 4, held: tuple[int, ...] = (), **hello_changes: Any):
+    def __init__(
+        self,
+        *,
+        start_ms: int = 1000,
+        window: int = 4,
+        bulk_window: int | None = None,
+        held: tuple[int, ...] = (),
+        **hello_changes: Any,
+    ):
         self.now = start_ms
         self.hello = hello(**hello_changes)
-        self.hub = Link(HUB, profile(window, 0), hello=lambda: dict(self.hello), held=held)
-        self.bridge = Link(BRIDGE, profile(window), session=SESSION, held=held)
+        self.hub = Link(HUB, profile(window, 0, bulk_window), hello=lambda: dict(self.hello), held=held)
+        self.bridge = Link(BRIDGE, profile(window, bulk_window=bulk_window), session=SESSION, held=held)
         self.lose: Callable[[bool, Frame], bool] = lambda from_hub, frame: False
         self.sent: list[tuple[bool, Frame]] = []
         self.hub_events: list[tuple[Any, ...]] = []

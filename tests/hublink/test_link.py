@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from hublink import messages
 from hublink.frame import ACK, DATA, NAK, PING, PONG
 from hublink.link import QUEUE_MESSAGES, TICKS_MASK
-from hublink.messages import DRAWER, INDICATOR, PRINTER, SCANNER
-from tests.hublink.pair import SESSION, Pair, forge, losing, read
+from hublink.messages import CONTROL, DRAWER, INDICATOR, PRINTER, SCANNER
+from hublink.profile import UART
+from tests.hublink.pair import SESSION, Pair, forge, frames_to_send, losing, read
 
 JOB_DATA = messages.BY_NAME["job_data"].code
+PRINTER_REPLY = messages.BY_NAME["printer_reply"].code
 CREDIT_OF_PRINTER = 8
 
 
@@ -372,6 +374,30 @@ def test_a_full_printer_holds_up_no_other_channel() -> None:
     pair.bridge.send("kick", 9, 1, 100, 0)
     pair.pump()
     assert pair.messages(False)[-1] == ("kick", 9, 1, 100, 0)
+
+
+def test_on_a_uart_what_is_urgent_goes_at_once_behind_three_frames_of_a_receipt_at_most() -> None:
+    pair = Pair(window=UART.window, bulk_window=UART.bulk_window).up()
+    for number in range(8):
+        pair.bridge.send("job_data", bytes([number]))
+    taken = frames_to_send(pair.bridge, pair.clock)
+    assert [frame[1] for frame in taken] == [JOB_DATA] * 3
+    pair.bridge.send("kick", 9, 1, 100, 0)
+    pair.bridge.give(SCANNER, 8)
+    assert [frame[1] >> 4 for frame in frames_to_send(pair.bridge, pair.clock)] == [CONTROL, DRAWER]
+
+
+def test_on_a_uart_two_frames_are_acknowledged_while_the_third_keeps_the_line_busy() -> None:
+    pair = Pair(window=UART.window, bulk_window=UART.bulk_window).up()
+    for number in range(8):  # the other way round: this pair's hub acknowledges each frame
+        pair.hub.send("printer_reply", bytes([number]))
+    sent = [pair.hub.data_to_send(pair.clock) for _ in range(3)]
+    assert all(sent) and not pair.hub.data_to_send(pair.clock)
+    pair.bridge.receive(sent[0], pair.clock)
+    assert not pair.bridge.data_to_send(pair.clock)
+    pair.bridge.receive(sent[1], pair.clock)
+    pair.hub.receive(pair.bridge.data_to_send(pair.clock), pair.clock)
+    assert [frame[1] for frame in frames_to_send(pair.hub, pair.clock)] == [PRINTER_REPLY] * 2
 
 
 def test_a_peer_that_ignores_its_credit_is_named_and_not_served() -> None:

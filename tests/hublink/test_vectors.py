@@ -135,7 +135,10 @@ def test_a_whole_session_says_exactly_these_bytes(from_hub: bool) -> None:
     hello = dict(vectors["hello"])
     for key in ("hub_id", "boot_id", "credit", "job"):
         hello[key] = bytes.fromhex(hello[key])
-    profile = Profile("uart", 240, vectors["profile"]["window"], 500, 150, 2000, 500, 2000)
+    windows = {key: vectors["profile"][key] for key in ("window", "bulk_window")}
+    profile = Profile(
+        "uart", 240, rto_first_ms=500, rto_min_ms=150, rto_max_ms=2000, ping_ms=500, down_ms=2000, **windows
+    )
     profile.ack_delay_ms = vectors["profile"]["ack_delay_ms"]
     link = Link(HUB if from_hub else BRIDGE, profile, hello=lambda: dict(hello), session=vectors["session"])
     clock_at_0 = vectors["hub_clock_at_0_ms" if from_hub else "bridge_clock_at_0_ms"]

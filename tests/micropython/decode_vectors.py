@@ -108,7 +108,10 @@ def _session(load):
     for key in ("hub_id", "boot_id", "credit", "job"):
         fields[key] = bytes.fromhex(fields[key])
     for from_hub in (True, False):
-        profile = Profile("uart", 240, vectors["profile"]["window"], 500, 150, 2000, 500, 2000)
+        windows = {key: vectors["profile"][key] for key in ("window", "bulk_window")}
+        profile = Profile(
+            "uart", 240, rto_first_ms=500, rto_min_ms=150, rto_max_ms=2000, ping_ms=500, down_ms=2000, **windows
+        )
         profile.ack_delay_ms = vectors["profile"]["ack_delay_ms"]
         role = HUB if from_hub else BRIDGE
         link = Link(role, profile, hello=lambda: dict(fields), session=vectors["session"])
@@ -136,7 +139,10 @@ def _standby(load):
     fields = dict(vectors["hello"])
     for key in ("hub_id", "boot_id", "credit", "job"):
         fields[key] = bytes.fromhex(fields[key])
-    profile = Profile("uart", 240, vectors["profile"]["window"], 500, 150, 2000, 500, 2000)
+    windows = {key: vectors["profile"][key] for key in ("window", "bulk_window")}
+    profile = Profile(
+        "uart", 240, rto_first_ms=500, rto_min_ms=150, rto_max_ms=2000, ping_ms=500, down_ms=2000, **windows
+    )
     profile.ack_delay_ms = vectors["profile"]["ack_delay_ms"]
     for from_hub in (True, False):
         role = HUB if from_hub else BRIDGE

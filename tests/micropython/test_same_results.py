@@ -107,7 +107,7 @@ def table_cases(rng: random.Random) -> list[list[Any]]:
 
 def dialogue_cases(rng: random.Random) -> list[list[Any]]:
     """Whole conversations over a bad wire, with the windows of UART and USB."""
-    profiles = [[240, 4, 500, 150, 2000, 500, 2000], [240, 8, 500, 150, 2000, 500, 2000]]
+    profiles = [[240, 8, 500, 150, 2000, 500, 2000, 100, 3], [240, 8, 500, 150, 2000, 500, 2000]]
     return [["dialogue", rng.randrange(1 << 32), rng.choice(profiles), 500] for _ in range(6)]
 
 

@@ -183,7 +183,7 @@ class Scenario:
 
 
 def make_profile(slow: bool, ack_delay_ms: int) -> Profile:
-    made = Profile("uart" if slow else "usb", 240, 4 if slow else 8, 500, 150, 2000, 500, 2000)
+    made = Profile("uart" if slow else "usb", 240, 8, 500, 150, 2000, 500, 2000, bulk_window=3 if slow else 8)
     made.ack_delay_ms = ack_delay_ms
     return made
 

@@ -288,7 +288,7 @@ def opening_vectors() -> dict[str, Any]:
 
 def session_vectors() -> dict[str, Any]:
     """A whole session, frame by frame: opening, a scan that is lost and asked for again, a job, the end."""
-    profile = Profile("uart", 240, UART.window, 500, 150, 2000, 500, 2000)
+    profile = Profile("uart", 240, UART.window, 500, 150, 2000, 500, 2000, bulk_window=UART.bulk_window)
     hub = Link(HUB, profile, hello=said)
     bridge = Link(BRIDGE, profile, session=77)
     hub.start(1000)
@@ -337,7 +337,11 @@ def session_vectors() -> dict[str, Any]:
         "hub_clock_at_0_ms": 1000,
         "bridge_clock_at_0_ms": 900_000,
         "session": 77,
-        "profile": {"window": profile.window, "ack_delay_ms": profile.ack_delay_ms},
+        "profile": {
+            "window": profile.window,
+            "bulk_window": profile.bulk_window,
+            "ack_delay_ms": profile.ack_delay_ms,
+        },
         "hello": {key: value.hex() if isinstance(value, bytes) else value for key, value in said().items()},
         "happens": frames,
     }
@@ -345,7 +349,7 @@ def session_vectors() -> dict[str, Any]:
 
 def standby_vectors() -> dict[str, Any]:
     """A backup path on standby, and how it takes over when the primary is gone: frames of path 0 and of path 1."""
-    profile = Profile("uart", 240, UART.window, 500, 150, 2000, 500, 2000)
+    profile = Profile("uart", 240, UART.window, 500, 150, 2000, 500, 2000, bulk_window=UART.bulk_window)
     hubs = [Link(HUB, profile, hello=said) for _ in range(2)]
     paths = Paths(hubs)
     bridges = [Link(BRIDGE, profile, session=session) for session in (77, 78)]
@@ -391,7 +395,11 @@ def standby_vectors() -> dict[str, Any]:
         "hub_clock_at_0_ms": 1000,
         "bridge_clock_at_0_ms": 900_000,
         "sessions": [77, 78],
-        "profile": {"window": profile.window, "ack_delay_ms": profile.ack_delay_ms},
+        "profile": {
+            "window": profile.window,
+            "bulk_window": profile.bulk_window,
+            "ack_delay_ms": profile.ack_delay_ms,
+        },
         "hello": {key: value.hex() if isinstance(value, bytes) else value for key, value in said().items()},
         "happens": steps,
     }
