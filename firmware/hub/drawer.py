@@ -4,22 +4,33 @@ Limits of the kick port (manufacturers' manuals): on for 510 ms at most, a fifth
 time. They hold here, whatever is asked and whatever gives the pulse (see kick_pins).
 """
 
+from micropython import const
 import asyncio
 import time
 
 from hub.drawer_alarms import LOOK_MS, DrawerAlarms
 from hub.wake import Wake
 
-ON_MS_MIN, ON_MS_MAX = 10, 510
-_REST_PER_ON = 4  # on / (on + off) <= 0.2
-_REST_MS_MAX = ON_MS_MAX * (1 + _REST_PER_ON)
-_VERIFY_MS = 400  # a spring drawer is open within 100 ms
-_VERIFY_LOOK_MS = 25
-_LEFT_OPEN_MS = 30_000
-_ASK_AGAIN_MS = 25  # of what can't give the pulse at this moment
-_REMEMBERED_KICKS = 16
-_OPENED, _UNVERIFIED, _STUCK, _EXPIRED, _REPEATED, _DUTY, _INVALID, _PRINTER_POWER = range(8)
-_UNKNOWN, _CLOSED, _OPEN = range(3)
+ON_MS_MIN = const(10)
+ON_MS_MAX = const(510)
+_REST_PER_ON = const(4)  # on / (on + off) <= 0.2
+_REST_MS_MAX = const(ON_MS_MAX * (1 + _REST_PER_ON))
+_VERIFY_MS = const(400)  # a spring drawer is open within 100 ms
+_VERIFY_LOOK_MS = const(25)
+_LEFT_OPEN_MS = const(30_000)
+_ASK_AGAIN_MS = const(25)  # of what can't give the pulse at this moment
+_REMEMBERED_KICKS = const(16)
+_OPENED = const(0)
+_UNVERIFIED = const(1)
+_STUCK = const(2)
+_EXPIRED = const(3)
+_REPEATED = const(4)
+_DUTY = const(5)
+_INVALID = const(6)
+_PRINTER_POWER = const(7)
+_UNKNOWN = const(0)
+_CLOSED = const(1)
+_OPEN = const(2)
 
 
 class Drawer:

@@ -6,16 +6,18 @@ from look to look, so the clock's turn after 12 days raises none.
 
 import time
 
+from micropython import const
+
 from hub.wake import SETTLE_MS, TICK_MS
 
 LOOK_MS = SETTLE_MS
-_SAME_MS = LOOK_MS - 10  # the same for so long, it has settled: two looks, by a clock of whole milliseconds
-_LOOKS_APART_MS = 2 * TICK_MS  # longer was a clock that was moved, or a program that stood
-_OURS_MS = 3000  # so long after a pulse the drawer's opening is its doing
-_FORCED_SHOWN_MS = 10_000  # at least, also if the drawer is shut at once
-_CHANGE_MS = 400  # a switch may change so often: no hand opens and shuts a drawer faster
-_CHANGES_OF_A_PULSE = 2  # it opens and is shut: however fast a till goes on like that, it is no flutter
-_FLUTTER_MS = 2000  # so far ahead of that it flutters; without a change it is believed again after as long
+_SAME_MS = const(40)  # the same for so long, it has settled: two looks, by a clock of whole milliseconds
+_LOOKS_APART_MS = const(1000)  # twice a tick; longer was a clock that was moved, or a program that stood
+_OURS_MS = const(3000)  # so long after a pulse the drawer's opening is its doing
+_FORCED_SHOWN_MS = const(10_000)  # at least, also if the drawer is shut at once
+_CHANGE_MS = const(400)  # a switch may change so often: no hand opens and shuts a drawer faster
+_CHANGES_OF_A_PULSE = const(2)  # it opens and is shut: however fast a till goes on like that, it is no flutter
+_FLUTTER_MS = const(2000)  # so far ahead of that it flutters; without a change it is believed again after as long
 
 
 class DrawerAlarms:

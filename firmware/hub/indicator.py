@@ -1,5 +1,6 @@
 """The indicator: shows the worst fault, or that all is well, with or without a bridge."""
 
+from micropython import const
 import asyncio
 
 from hublink.faults import worst
@@ -17,8 +18,8 @@ from hublink.light import (
 )
 from machine import Pin
 
-_PIXEL_DIM = 2  # a WS2812 at full power blinds: a quarter is plenty
-_SLICE_MS = 50  # a change of pattern shows at the latest after this
+_PIXEL_DIM = const(2)  # a WS2812 at full power blinds: a quarter is plenty
+_SLICE_MS = const(50)  # a change of pattern shows at the latest after this
 
 
 class RgbLight:

@@ -4,6 +4,7 @@ This is what `hub.drawer` drives; whatever else opens a drawer (a printer's kick
 `is_open()`, `listen(wake)`, `arm()` and `pulse(drawer, on_ms)`.
 """
 
+from micropython import const
 import sys
 
 import machine
@@ -12,9 +13,9 @@ from machine import Pin
 from hub import timers
 from hub.wake import Edge
 
-_RMT_CLOCK_DIV = 80  # of 80 MHz: one unit is a microsecond
-_RMT_UNITS_MAX = 32_767
-_RMT_TAIL_UNITS = 1000
+_RMT_CLOCK_DIV = const(80)  # of 80 MHz: one unit is a microsecond
+_RMT_UNITS_MAX = const(32_767)
+_RMT_TAIL_UNITS = const(1000)
 
 
 class KickPins:

@@ -3,7 +3,9 @@
 What `hub.drawer` drives, as kick_pins.KickPins is. The printer times the pulse; the switch stands in its status.
 """
 
-_ON_MS_STEP = 100  # DLE DC4 counts so
+from micropython import const
+
+_ON_MS_STEP = const(100)  # DLE DC4 counts so
 
 
 class KickPrinter:

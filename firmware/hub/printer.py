@@ -4,6 +4,7 @@ The hub knows only as much ESC/POS as its own LED needs: Automatic Status Back, 
 What the bytes of a job mean, and what counts as proof of printing, the bridge knows.
 """
 
+from micropython import const
 import asyncio
 import time
 
@@ -26,32 +27,40 @@ from hub.xon_xoff import XOFF, XON, XonXoff
 _ENABLE_ASB = b"\x1d\x61\x0f"  # GS a: drawer, online, error, paper
 _CLEAR = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"  # DLE DC4 8, real time: forget what is buffered or half received
 _CLEARED = b"\x37\x25"  # how the answer to it begins
-_CLEAR_MS = 100  # what comes before that answer may be cleared as well
+_CLEAR_MS = const(100)  # what comes before that answer may be cleared as well
 _POWER_NOTICE = b"\x3b\x30"  # how a printer begins that was set to tell when it gets its power (memory switch 1-1)
 _PROCESS_ID = b"\x37\x22"  # how the answer to GS ( H begins
 _PROBE = b"\x10\x04\x01"  # DLE EOT 1, real time: any printer that has power answers one byte
-_POWER_MS = 100  # until then a loss of power that the chip noticed has been acted on
-_PROBES_FOR_SILENCE = 2
-_STALL_MS = 1500  # the printer takes nothing and has not said why: a busy one moves within a few hundred ms
-_FULL_BYTES = 240  # of a job's message; a shorter one ends where a command ends
-_KICK_TAKEN_MS = 40  # five bytes take 6 ms at 9600 baud; a kick that is stuck for so long is taken back
-_KICK_WANTED_MS = 100  # since a kick was last asked for: so long the line is kept free for it where a command ends
-_KICK_POLL_MS = 5
+_POWER_MS = const(100)  # until then a loss of power that the chip noticed has been acted on
+_PROBES_FOR_SILENCE = const(2)
+_STALL_MS = const(1500)  # the printer takes nothing and has not said why: a busy one moves within a few hundred ms
+_FULL_BYTES = const(240)  # of a job's message; a shorter one ends where a command ends
+_KICK_TAKEN_MS = const(40)  # five bytes take 6 ms at 9600 baud; a kick that is stuck for so long is taken back
+_KICK_WANTED_MS = const(100)  # since a kick was asked for: so long the line is kept free for it where a command ends
+_KICK_POLL_MS = const(5)
 _COMPLETES_KICK = b"\0\0"  # whatever part of a kick the printer got, with these it is none
-_REPLY_BYTES_MAX = 80
+_REPLY_BYTES_MAX = const(80)
 _GS_H, _GS_H_BYTES = b"\x1d\x28\x48", 11  # this enquiry ends with four bytes, which its answer repeats; GS r does not
-_LONE_MS = 20  # three bytes in a row are no answers to GS r but a status that lost its first byte
-_STATUS_TAIL_BYTES = 3
-_ASB_ATTEMPTS = 3  # asked for again while it does not come; some printers have none
-_REFRESH_PROBES = 4  # each so many probes ASB is asked for: a moment without power, and it is forgotten
-_READ_BYTES = 64
-_CONDITION_UNKNOWN, _CONDITION_ANSWERING, _CONDITION_SILENT = range(3)
-_REASON_POWER, _REASON_REPLACED, _REASON_OVERRUN = 1, 2, 3
+_LONE_MS = const(20)  # three bytes in a row are no answers to GS r but a status that lost its first byte
+_STATUS_TAIL_BYTES = const(3)
+_ASB_ATTEMPTS = const(3)  # asked for again while it does not come; some printers have none
+_REFRESH_PROBES = const(4)  # each so many probes ASB is asked for: a moment without power, and it is forgotten
+_READ_BYTES = const(64)
+_TX_BUFFER_BYTES = const(1536)  # what transport.UartFeeder keeps ahead at 115200 baud
+_RX_BUFFER_BYTES = const(256)  # a printer says little
+_CONDITION_UNKNOWN = const(0)
+_CONDITION_ANSWERING = const(1)
+_CONDITION_SILENT = const(2)
+_REASON_POWER = const(1)
+_REASON_REPLACED = const(2)
+_REASON_OVERRUN = const(3)
 
 
 class Printer:
     def __init__(self, port, uplink, faults, on_printing):
         """`port`: the board file's `printer` section. `on_printing()`: a job begins to print."""
+        port.setdefault("tx_buffer_bytes", _TX_BUFFER_BYTES)
+        port.setdefault("rx_buffer_bytes", _RX_BUFFER_BYTES)
         self._port = port
         self._uart = transport.open_uart(port)
         self._power = PowerLines(port, self._uart)
@@ -208,18 +217,12 @@ class Printer:
                 self._kick_torn = False
                 await self._write(_COMPLETES_KICK)
             elif self._chunks and self._chunks_allowed != 0:
-                wait_ms = self._feeder.room(len(self._chunks[0]))
-                if wait_ms:
-                    await asyncio.sleep_ms(wait_ms)
-                    continue  # what is to be done may be another thing now
-                self._at_boundary = False
-                # Counted before, not after: of a job with written_bytes 0 nothing can have reached the printer.
-                self.written_bytes += len(self._chunks[0])
-                await self._hand_over(self._chunks[0])
-                self._at_boundary = len(self._chunks.pop(0)) < _FULL_BYTES
-                if self._chunks_allowed:
-                    self._chunks_allowed -= 1
-                self._uplink.grant(PRINTER)
+                wait_ms, rest = self._write_chunks(task)
+                if rest is not None:
+                    await self._hand_over(rest)
+                    self._uplink.grant(PRINTER, self._chunk_is_written())
+                elif wait_ms:
+                    await asyncio.sleep_ms(wait_ms)  # what is to be done may be another thing then
             elif self.phase == PHASE_ENDED and not self._chunks:
                 await self._write(self._proof)
                 self.phase = PHASE_WRITTEN
@@ -232,6 +235,40 @@ class Printer:
             else:
                 self._wake.clear()
                 await self._wake.wait()
+
+    def _write_chunks(self, task):
+        """Hand over all that there is room for; how long to wait for more, and what the UART refused of a chunk."""
+        chunks, feeder = self._chunks, self._feeder
+        wait_ms = written = 0
+        rest = None
+        task.work("write")
+        while chunks and self._chunks_allowed != 0 and not self._power.lost:
+            chunk = chunks[0]
+            wait_ms = feeder.room(len(chunk))
+            if wait_ms:
+                break
+            self._at_boundary = False
+            # Counted before, not after: of a job with written_bytes 0 nothing can have reached the printer.
+            self.written_bytes += len(chunk)
+            count = feeder.put(chunk)
+            if count < len(chunk):
+                rest = chunk[count:]
+                break
+            written += self._chunk_is_written()
+            if self._kick_asked_at is not None:
+                break
+        task.rest()
+        if written:
+            self._moved_at = time.ticks_ms()
+            self._uplink.grant(PRINTER, written)
+        return wait_ms, rest
+
+    def _chunk_is_written(self):
+        """All of the first one; counts as 1."""
+        self._at_boundary = len(self._chunks.pop(0)) < _FULL_BYTES
+        if self._chunks_allowed:
+            self._chunks_allowed -= 1
+        return 1
 
     async def _write(self, data):
         self._writing = True

@@ -5,6 +5,7 @@ Before the ring is full the scanner is held off by its trigger, if the board fil
 for a time: a till or a bridge that goes away leaves no counter without its scanner.
 """
 
+from micropython import const
 import asyncio
 import time
 
@@ -15,24 +16,29 @@ from hub import survival, transport
 from hub.trigger import open_trigger
 from hub.wake import Edge, Wake
 
-RING_SCANS = 64
-RING_BYTES = 16_384
-SCAN_BYTES_MAX = 7092  # the most digits a QR code holds, and its AIM identifier
-_HOLD_SCANS, _FREE_SCANS = RING_SCANS - 4, RING_SCANS - 16  # some are on their way when it is held off
-_HOLD_BYTES, _FREE_BYTES = RING_BYTES - SCAN_BYTES_MAX, RING_BYTES // 2
-_OFF_MS_MAX = 3_600_000  # as long as a till may switch it off without saying so again
-_ARM_MS = 2000  # the shortest time that a scanner reads for after a command is a few seconds
-_PART_BYTES_MAX = 231  # of a scan in one frame: 240 less the message's fixed part
-_IDLE_END_MS = 50
-_LOOK_MS = 2  # how often, in the middle of a scan: two characters at 9600 baud
-_SUFFIX_WAIT_MS = 400  # of a scanner that ends its scans with a suffix silence means a stalled line, not the end
-_REPEAT_MS = 400
-_BANNER_MS = 1000  # words that a scanner says within a second of getting power are its banner
-_READ_BYTES = 256
-_OLD_MS = 3_600_000  # older is told as this: the clock comes round after 12 days
-_AGE_EVERY_MS = 60_000
-_AIM_BYTES = 3
-_READING, _OFF, _HELD = range(3)
+RING_SCANS = const(64)
+RING_BYTES = const(16_384)
+SCAN_BYTES_MAX = const(7092)  # the most digits a QR code holds, and its AIM identifier
+_HOLD_SCANS = const(RING_SCANS - 4)  # some are on their way when it is held off
+_FREE_SCANS = const(RING_SCANS - 16)
+_HOLD_BYTES = const(RING_BYTES - SCAN_BYTES_MAX)
+_FREE_BYTES = const(RING_BYTES // 2)
+_OFF_MS_MAX = const(3_600_000)  # as long as a till may switch it off without saying so again
+_ARM_MS = const(2000)  # the shortest time that a scanner reads for after a command is a few seconds
+_PART_BYTES_MAX = const(231)  # of a scan in one frame: 240 less the message's fixed part
+_IDLE_END_MS = const(50)
+_LOOK_MS = const(1)  # how often, in the middle of a scan: a character at 9600 baud
+_SUFFIX_WAIT_MS = const(400)  # of a scanner that ends its scans with a suffix silence means a stalled line, not the end
+_REPEAT_MS = const(400)
+_BANNER_MS = const(1000)  # words that a scanner says within a second of getting power are its banner
+_READ_BYTES = const(256)
+_TX_BUFFER_BYTES = const(32)  # for the trigger's commands
+_OLD_MS = const(3_600_000)  # older is told as this: the clock comes round after 12 days
+_AGE_EVERY_MS = const(60_000)
+_AIM_BYTES = const(3)
+_READING = const(0)
+_OFF = const(1)
+_HELD = const(2)
 # The only control characters in barcodes: EOT and FS to US (GS1, ISO 15434), and TAB.
 _SEPARATORS = (b"\x1d", b"\x1e", b"\x04", b"\t", b"\x1c", b"\x1f")
 
@@ -40,6 +46,7 @@ _SEPARATORS = (b"\x1d", b"\x1e", b"\x04", b"\t", b"\x1c", b"\x1f")
 class Scanner:
     def __init__(self, port, uplink, faults, on_scan):
         """`port`: the board file's `scanner` section. `on_scan()`: one was read."""
+        port.setdefault("tx_buffer_bytes", _TX_BUFFER_BYTES)
         self._uart = transport.open_uart(port)
         self._trigger = open_trigger(port, self._uart)
         self._banner = port["banner"].encode() if "banner" in port else None
@@ -169,17 +176,19 @@ class Scanner:
         reader = transport.UartReader(self._uart)
         buffer = bytearray(_READ_BYTES)
         while True:
-            count = await reader.readinto(buffer)
-            task.work("scan")
-            if count:
-                self._split(bytes(buffer[:count]))
-            task.rest()
-            if self._pending or self._too_long:
+            if not self._pending and not self._too_long:
+                count = await reader.readinto(buffer)
+            else:
                 end = time.ticks_add(time.ticks_ms(), _SUFFIX_WAIT_MS if self._suffixed else _IDLE_END_MS)
                 while not self._uart.any() and time.ticks_diff(end, time.ticks_ms()) > 0:
                     await asyncio.sleep_ms(_LOOK_MS)
-                if not self._uart.any():
-                    self._end_in_silence()
+                count = reader.take(buffer)
+            task.work("scan")
+            if count:
+                self._split(bytes(buffer[:count]))
+            elif self._pending or self._too_long:
+                self._end_in_silence()
+            task.rest()
 
     async def watch(self, task):
         """Task: is the scanner plugged in, where the board senses it? Is its time off over? Which scans are old?"""
@@ -223,7 +232,9 @@ class Scanner:
         start = 0
         while True:
             found = data.find(b"\r", start)
-            self._extend(data[start:] if found < 0 else data[start:found])
+            end = len(data) if found < 0 else found
+            if end > start:
+                self._extend(data[start:end])
             if found < 0:
                 return
             self._suffixed = True
@@ -234,7 +245,7 @@ class Scanner:
         room = SCAN_BYTES_MAX - len(self._pending)
         if len(data) > room:
             self._too_long = True
-        if self._too_long or (data and not self._trigger.answer and _is_rubbish(data)):
+        if self._too_long or (not self._trigger.answer and _is_rubbish(data)):
             self._faults.set("scanner_garbled", True)  # at once: what never pauses has no end
         self._pending.extend(data[:room])
 
@@ -271,9 +282,12 @@ class Scanner:
 
     def _had_power_for_less(self, now):
         """Less than a banner takes."""
-        if self._powered_at is not None and not 0 <= time.ticks_diff(now, self._powered_at) < _BANNER_MS:
+        if self._powered_at is None:
+            return False
+        if not 0 <= time.ticks_diff(now, self._powered_at) < _BANNER_MS:
             self._powered_at = None
-        return self._powered_at is not None
+            return False
+        return True
 
     def _is_banner(self, data, now):
         """Words, right after the scanner got power. A number or an identified symbol is somebody's article."""
@@ -292,9 +306,9 @@ class Scanner:
         self._ring.append((self.next_sequence, now, flags, data))
         self._ring_bytes += len(data)
         self.next_sequence += 1
+        self._send()  # before all else: the till waits for it
         self._judge_ring()
         self._on_scan()
-        self._send()
         if self._trigger.can_switch:
             self._steer()  # a command lets it read once
 

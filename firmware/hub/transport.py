@@ -8,7 +8,7 @@ import machine
 
 _BITS = 10  # of a byte on the wire
 _TX_BUFFER_BYTES = 768
-_AHEAD_MS = 90  # of the wire's time may lie in a UART: what has gone there can't be taken back
+_AHEAD_MS = 125  # of the wire's time may lie in a printer's UART: four messages at 115200 baud, and time to bring more
 _LINK_AHEAD_MS = 25  # a full frame at 115200 baud; more would make the important wait behind the long
 _HELD_MS = 20  # how often a line that the other side holds is tried
 _HELD_BYTES = 16  # and with how many bytes: while it gets room for more, `write` waits for the wire
@@ -155,9 +155,14 @@ class UartReader:
         """Wait for bytes; how many came, at least one."""
         while True:
             await self._stream.readinto(self._nothing)
-            count = min(self._uart.any(), len(buffer))
+            count = self.take(buffer)
             if count:
-                return self._uart.readinto(buffer, count) or 0
+                return count
+
+    def take(self, buffer):
+        """What is there; how many bytes."""
+        count = min(self._uart.any(), len(buffer))
+        return (self._uart.readinto(buffer, count) or 0) if count else 0
 
 
 def open_link(link):

@@ -45,9 +45,9 @@ class Uplink:
             self.flush()
         return sent
 
-    def grant(self, channel):
-        """A message of a held channel is finished with."""
-        if self._links.grant(channel):
+    def grant(self, channel, count=1):
+        """So many messages of a held channel are finished with."""
+        if self._links.grant(channel, count):
             self.flush()
 
     def flush(self):

@@ -8,13 +8,14 @@ import asyncio
 
 import machine
 import micropython
+from micropython import const
 
 from hub import timers
 
-TICK_MS = 500
-SETTLE_MS = 50  # a contact has stopped bouncing by then
+TICK_MS = const(500)
+SETTLE_MS = const(50)  # a contact has stopped bouncing by then
 _SET, _TICK = b"s", b"t"
-_RING_BYTES = 4  # full, it is known well enough that there was something
+_RING_BYTES = const(4)  # full, it is known well enough that there was something
 
 _wakes = []
 _timer = None

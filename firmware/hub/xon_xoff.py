@@ -5,15 +5,17 @@ knowing lie the UART's buffer, the way back and whatever else the hub does. So t
 that room, and gets no more before those bytes have left and the printer has had time to object.
 """
 
+from micropython import const
 import asyncio
 import time
 
-XON, XOFF = 0x11, 0x13
-_SLACK_BYTES = 16  # the least that a printer leaves (manuals: 16, or 128 with a buffer of 4 KB)
-_ROUND_MS = 4  # the printer's word and its way back, and the hub's other tasks
-_STOPPED_MS = 5
-_WAIT_MS_MAX = 5000  # half of the room at the slowest baud rate takes 2 s
-_BITS = 10  # of a byte on the wire
+XON = const(0x11)
+XOFF = const(0x13)
+_SLACK_BYTES = const(16)  # the least that a printer leaves (manuals: 16, or 128 with a buffer of 4 KB)
+_ROUND_MS = const(4)  # the printer's word and its way back, and the hub's other tasks
+_STOPPED_MS = const(5)
+_WAIT_MS_MAX = const(5000)  # half of the room at the slowest baud rate takes 2 s
+_BITS = const(10)  # of a byte on the wire
 
 
 class XonXoff:

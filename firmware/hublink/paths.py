@@ -25,16 +25,17 @@ class Paths:
         """As `Link.send`, on the path that has the session."""
         return self.session is not None and self.session.send(name, *values)
 
-    def grant(self, channel):
+    def grant(self, channel, count=1):
         """As `Link.grant`; whether there is something to send then. A path that waits for a session offers it in its
         next HELLO."""
         due = False
         in_hand = self.links[0].in_hand
-        if in_hand[channel]:
-            in_hand[channel] -= 1
+        count = min(count, in_hand[channel])
+        if count:
+            in_hand[channel] -= count
             for link in self.links:
                 if not link.standby:  # one on standby counts anew when it is free
-                    due = link.give(channel, 1) or due
+                    due = link.give(channel, count) or due
         return due
 
     def start(self, link, now):

@@ -307,8 +307,7 @@ class Life:
     def _load(self) -> dict[str, types.ModuleType]:
         """Import the firmware."""
         self._stand_ins = {"machine": self._machine(), "time": self._time(), "asyncio": self._asyncio()}
-        self._stand_ins["micropython"] = types.ModuleType("micropython")
-        self._stand_ins["micropython"].RingIO = RingIO  # type: ignore[attr-defined]
+        self._stand_ins["micropython"] = micropython()
         self._stand_ins |= self.board.modules
         with self.in_place():
             for name in ("app", "drawer", "kick_pins", "kick_printer", "printer", "scanner"):
@@ -441,6 +440,14 @@ class RingIO:
         return count
 
 
+def micropython() -> types.ModuleType:
+    """MicroPython's own module, as far as devices use it."""
+    module: Any = types.ModuleType("micropython")
+    module.RingIO = RingIO
+    module.const = lambda value: value
+    return module
+
+
 class Watchdog:
     life: Life
 
@@ -563,8 +570,8 @@ class Uplink:
         self.said.append((name, *values))
         return True
 
-    def grant(self, channel: int) -> None:
-        self.granted.append(channel)
+    def grant(self, channel: int, count: int = 1) -> None:
+        self.granted += [channel] * count
 
     def say(self, name: str, *values: Any) -> None:
         """The bridge says something."""

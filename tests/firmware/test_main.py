@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.bridge.counter import BOARD
-from tests.firmware.board import HARD_RESET, PWRON_RESET, SOFT_RESET, WDT_RESET, Board, Life
+from tests.firmware.board import HARD_RESET, PWRON_RESET, SOFT_RESET, WDT_RESET, Board, Life, micropython
 from tests.firmware.virtual_time import in_virtual_time, run_in_virtual_time, seconds
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
@@ -20,7 +19,7 @@ BUTTON, KICK = 21, 14
 def bench(**parts: Any) -> Board:
     config = {"name": "bench", "watchdog_ms": 4000, "link": BOARD["link"], "safe_mode": {"pin": BUTTON}}
     hub = Board(config | {"drawer": {"wiring": "gpio", "kick": [KICK]}} | parts)
-    hub.modules["micropython"] = types.ModuleType("micropython")
+    hub.modules["micropython"] = micropython()
     hub.modules["micropython"].kbd_intr = lambda character: None  # type: ignore[attr-defined]
     hub.set_level(BUTTON, 1)
     return hub
