@@ -361,6 +361,18 @@ def test_busy_at_16_free_and_ready_again_at_26() -> None:
     assert BUSY_FREE_BYTES < READY_FREE_BYTES
 
 
+@pytest.mark.parametrize("piece_bytes", [1, 125, 300])
+def test_an_offline_printer_takes_its_buffer_full_however_the_bytes_come(piece_bytes: int) -> None:
+    bench = Bench()
+    bench.printer.set_cover_open(True, bench.now)
+    taken = 0
+    while size := min(piece_bytes, bench.printer.room_bytes()):
+        bench.printer.receive(b"x" * size, bench.now)
+        bench.run()
+        taken += size
+    assert taken == BUFFER_BYTES - BUSY_FREE_BYTES + 1  # and the one command that it looks at
+
+
 def test_a_sender_that_keeps_to_flow_control_loses_nothing_however_slow_the_paper() -> None:
     bench = Bench(speed_mm_per_s=5.0)
     job = b"a longer line of text to keep the buffer full\n" * 250 + CUT
