@@ -47,7 +47,6 @@ class PathLimits(msgspec.Struct, frozen=True, kw_only=True):
     """When a path counts as what; all in milliseconds."""
 
     alive_ms: int = 1500  # since the hub's last answer on standby, asked for each 500 ms: two may be lost
-    left_ms: int = 4000  # for a path that was in use a moment ago to be heard on standby, before it is called dead
     return_ms: int = 1000  # for a path whose session the hub has ended: it says HELLO again within 100 ms
     open_ms: int = 1500  # for a path that was alive a moment ago to give a session; then the other is tried
     steady_ms: int = 5000  # so long the primary is heard without a gap before it is handed back to
@@ -263,10 +262,13 @@ class BackedUpLink:
             self._asked_at = now
 
     def _come_back(self) -> None:
+        """No later than when a path that is not heard is called dead."""
         if self._timer is not None:
             self._timer.cancel()
         calm = self._in_use is self._primary
-        delay_ms = self.limits.calm_look_ms if calm else self.limits.look_ms
+        delay_ms: float = self.limits.calm_look_ms if calm else self.limits.look_ms
+        delays_ms = [delay_ms, *(self._doubt_ms(path) + 1 for path in (self._primary, self._backup))]
+        delay_ms = min(delay_ms for delay_ms in delays_ms if delay_ms > 0)
         self._timer = asyncio.get_running_loop().call_later(delay_ms / 1000, self._look)
 
     def _may_use(self, path: _Path) -> bool:
@@ -332,14 +334,19 @@ class BackedUpLink:
             status = "in_use"
         elif path.is_alive or self._just_left(path):
             status = "other_hub" if self._is_other_hub(path) else "standby"
-        reason = None if status in ("in_use", "standby") else "silent" if link.reason == STANDBY else link.reason
+        # How its last session ended says nothing of a path that has not been heard since.
+        unheard = link.reason == STANDBY or (self._in_use is not None and link.reason in HUB_REASONS)
+        reason = None if status in ("in_use", "standby") else "silent" if unheard else link.reason
         return PathState(name=path.name, status=status, port=link.port, transport=link.transport, reason=reason)
 
     def _just_left(self, path: _Path) -> bool:
         """A path that has had no time to be heard on standby is not called dead for that."""
-        waited_ms = (self._now() - max(self._up_at, path.left_at)) * 1000
         blameless = path.link.state().reason in (None, *_OF_THE_HUB)  # None: its session is about to end
-        return self._in_use is not None and blameless and waited_ms < self.limits.left_ms
+        return self._in_use is not None and blameless and self._doubt_ms(path) > 0
+
+    def _doubt_ms(self, path: _Path) -> float:
+        """How much longer that path may be unheard before it is called dead; below 0: no longer."""
+        return (max(self._up_at, path.left_at, path.heard_at) - self._now()) * 1000 + self.limits.alive_ms
 
     def _tell(self) -> None:
         state = self.state()
@@ -377,7 +384,7 @@ class _Path:
         self.hello: dict[str, Any] | None = None  # the last heard on standby
         self.alive_since = 0.0  # heard without a gap since then
         self.left_at = 0.0  # when its last session ended
-        self._heard_at: float | None = None
+        self.heard_at = 0.0  # on standby; 0 where that says nothing any more
         self._alive_ms = owner.limits.alive_ms
         self._owner = owner
         self._loop = asyncio.get_running_loop()
@@ -387,18 +394,18 @@ class _Path:
     @property
     def is_alive(self) -> bool:
         """On standby, and the hub has answered a moment ago."""
-        return self._heard_at is not None and (self._loop.time() - self._heard_at) * 1000 < self._alive_ms
+        return bool(self.heard_at) and (self._loop.time() - self.heard_at) * 1000 < self._alive_ms
 
     def _on_heard(self, hello: dict[str, Any]) -> None:
         if not self.is_alive:
             self.alive_since = self._loop.time()
-        self._heard_at = self._loop.time()
+        self.heard_at = self._loop.time()
         self.hello = hello
         self._owner.path_heard(self)
 
     def _on_event(self, event: LinkEvent) -> None:
         if event.link.status == "down" and event.link.reason != STANDBY:
-            self._heard_at = None
+            self.heard_at = 0.0
         self._owner.path_told(self, event.link)
 
     def link_up(self, hello: dict[str, Any], resumed: bool) -> None:
@@ -406,7 +413,7 @@ class _Path:
 
     def link_down(self, reason: str) -> None:
         self.left_at = self._loop.time()
-        self._heard_at = None
+        self.heard_at = 0.0
         self._owner.path_down(self, reason)
 
     def message(self, name: str, values: tuple[Any, ...]) -> None:

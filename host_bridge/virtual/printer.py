@@ -283,7 +283,7 @@ class VirtualPrinter:
         return True
 
     def _take_bytes(self) -> None:
-        most = 1 if self._halted else _CHUNK_BYTES  # offline it looks at the next command, and leaves the rest where it is
+        most = 1 if self._halted else _CHUNK_BYTES  # offline it looks at one command and leaves the rest where it is
         size = min(len(self._buffer), self._parser.missing_bytes or most, _CHUNK_BYTES)
         self._queue += self._parser.feed(bytes(self._buffer[:size]))
         del self._buffer[:size]

@@ -54,11 +54,11 @@ class Bench:
         self.published: list[LinkEvent] = []
         self.link: Any = None
 
-    def start(self, limits: PathLimits = QUICK) -> BackedUpLink:
+    def start(self, limits: PathLimits = QUICK, options: HubLinkOptions = OPTIONS) -> BackedUpLink:
         self.link = BackedUpLink(
             *(str(line.path) for line in self.lines),
-            options=OPTIONS,
-            backup_options=OPTIONS,
+            options=options,
+            backup_options=options,
             limits=limits,
             publish=self.published.append,
             rng=random.Random(1),
@@ -236,6 +236,28 @@ async def test_a_backup_that_hears_nothing_of_the_bridge_is_dead(bench: Bench) -
     await bench.is_only_on("primary")
     bench.hub.deaf[1] = False
     await bench.is_on("primary")
+
+
+async def test_a_backup_that_falls_silent_in_the_moment_of_a_hand_back_is_named_in_time(bench: Bench) -> None:
+    """Nobody has heard it on standby yet, and its port stays open: only the time that it was given tells."""
+    patient = msgspec.structs.replace(OPTIONS, silent_ms=60_000)
+    link = bench.start(msgspec.structs.replace(QUICK, calm_look_ms=60_000), patient)
+    await bench.is_on("primary")
+    bench.lines[0].vanish()
+    await bench.is_only_on("backup")
+
+    def fall_silent(event: LinkEvent) -> None:
+        bench.published.append(event)
+        if event.link.paths[0].status == "in_use":
+            bench.hub.mute[1] = bench.hub.deaf[1] = True
+
+    link._publish = fall_silent
+    bench.lines[0].plug_in()
+    await until(lambda: bench.published[-1].link.paths[0].status == "in_use")
+    assert bench.hub.mute[1]
+    await until(lambda: bench.published[-1].link.paths[1].status == "down")
+    assert bench.published[-1].link.paths[1].reason == "silent"
+    assert PathLimits().alive_ms <= 1500, "with a look, an event and the LED's turn it has to be named within 2 s"
 
 
 async def test_another_hub_on_the_backup_is_named_and_never_used(bench: Bench) -> None:
