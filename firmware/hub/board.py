@@ -5,6 +5,7 @@ and boot.py knows the drawers' pins all the same. Where there is no copy either,
 What is wrong is kept as `problems`, for the fault and for the technician.
 """
 
+from micropython import const
 import json
 import os
 
@@ -12,9 +13,11 @@ from machine import Pin
 
 BOARD_FILE = "board.json"
 COPY_FILE = "board.kept.json"
-_FILE_BYTES_MAX = 8192  # the largest file that is shipped has 600
-_WATCHDOG_MS, _WATCHDOG_MS_MIN, _WATCHDOG_MS_MAX = 8000, 1000, 8388  # what an RP2040's watchdog can count
-_ROOM_BYTES_MIN = 32_768  # an update lays each file beside the old one
+_FILE_BYTES_MAX = const(8192)  # the largest file that is shipped has 600
+_WATCHDOG_MS = const(8000)  # what an RP2040's watchdog can count
+_WATCHDOG_MS_MIN = const(1000)
+_WATCHDOG_MS_MAX = const(8388)
+_ROOM_BYTES_MIN = const(32_768)  # an update lays each file beside the old one
 _PIN_KEYS = (
     "tx",
     "rx",

@@ -14,6 +14,7 @@ where there is room for it.
 Ctrl-C belongs to the technician until the link opens, and again when it closes.
 """
 
+from micropython import const
 import asyncio
 import io
 import os
@@ -27,14 +28,15 @@ import micropython
 from hub import timers
 
 UNIT_BYTES = 64  # a bulk packet of a full-speed USB device, and what the bridge fills its writes up to
-_DELIMITER = 0x7E
-_QUIET_MS = 20  # a pause between two writes of the bridge: within a unit there is none so long
-_GOOD_BURSTS = 2
-_STALLED_MS = 100
-_STRAY_BYTES = 64  # read one by one at a time: each has a window of its own, which takes room
-_ROOM_BYTES = 256  # CFG_TUD_CDC_TX_BUFSIZE at full speed
-_ROOM_POLL_FIRST_MS, _ROOM_POLL_MAX_MS = 2, 50
-_CTRL_C = 3
+_DELIMITER = const(0x7E)
+_QUIET_MS = const(20)  # a pause between two writes of the bridge: within a unit there is none so long
+_GOOD_BURSTS = const(2)
+_STALLED_MS = const(100)
+_STRAY_BYTES = const(64)  # read one by one at a time: each has a window of its own, which takes room
+_ROOM_BYTES = const(256)  # CFG_TUD_CDC_TX_BUFSIZE at full speed
+_ROOM_POLL_FIRST_MS = const(2)
+_ROOM_POLL_MAX_MS = const(50)
+_CTRL_C = const(3)
 
 
 class ConsoleLink:
@@ -97,7 +99,7 @@ class ConsoleLink:
         view = memoryview(buffer)
         self._buffer = buffer
         self._units = tuple(view[at : at + UNIT_BYTES] for at in range(0, len(buffer) - UNIT_BYTES + 1, UNIT_BYTES))
-        self._bytes = tuple(view[at : at + 1] for at in range(min(len(buffer), _STRAY_BYTES)))
+        self._bytes = ()
 
     def _read_units(self):
         count = 0
@@ -121,6 +123,9 @@ class ConsoleLink:
 
     def _read_bytes(self):
         """What is there, a byte at a time."""
+        if not self._bytes:
+            view = memoryview(self._buffer)
+            self._bytes = tuple(view[at : at + 1] for at in range(min(len(view), _STRAY_BYTES)))
         count = 0
         for byte in self._bytes:
             self._in.readinto(byte)
@@ -138,6 +143,7 @@ class ConsoleLink:
         self._burst_bytes = 0
         if self._good_bursts >= _GOOD_BURSTS and self._timer is not None:
             self._in_step = True
+            self._bytes = ()  # 2 KB
             self._watch(True)
 
     def _leave_step(self):

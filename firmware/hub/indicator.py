@@ -19,7 +19,7 @@ from hublink.light import (
 from machine import Pin
 
 _PIXEL_DIM = const(2)  # a WS2812 at full power blinds: a quarter is plenty
-_SLICE_MS = const(50)  # a change of pattern shows at the latest after this
+_SLICE_MS = const(100)  # a change of pattern shows at the latest after this
 
 
 class RgbLight:

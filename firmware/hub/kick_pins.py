@@ -4,7 +4,6 @@ This is what `hub.drawer` drives; whatever else opens a drawer (a printer's kick
 `is_open()`, `listen(wake)`, `arm()` and `pulse(drawer, on_ms)`.
 """
 
-from micropython import const
 import sys
 
 import machine
@@ -12,10 +11,6 @@ from machine import Pin
 
 from hub import timers
 from hub.wake import Edge
-
-_RMT_CLOCK_DIV = const(80)  # of 80 MHz: one unit is a microsecond
-_RMT_UNITS_MAX = const(32_767)
-_RMT_TAIL_UNITS = const(1000)
 
 
 class KickPins:
@@ -26,8 +21,12 @@ class KickPins:
     def __init__(self, wiring):
         """`wiring`: the board file's `drawer` section."""
         self.drawers = len(wiring["kick"])
-        pulser = _RmtPulser if sys.platform == "esp32" else _TimerPulser
-        self._pulser = pulser(wiring["kick"])
+        if sys.platform == "esp32":
+            from hub.kick_rmt import RmtPulser
+
+            self._pulser = RmtPulser(wiring["kick"])
+        else:
+            self._pulser = _TimerPulser(wiring["kick"])
         self._switch = Pin(wiring["switch"], Pin.IN, Pin.PULL_UP) if "switch" in wiring else None
         self._closed_level = wiring.get("switch_closed_level", 1)
         self._edge = None
@@ -68,26 +67,6 @@ class _TimerPulser:
 
     def _end(self, _timer):
         self._energised.value(0)
-
-
-class _RmtPulser:
-    """The RMT, an ESP32's pulse generator, times the whole pulse.
-
-    A timer would not do there: its callback waits for the interpreter (ports/esp32/machine_timer.c: no hard ones).
-    """
-
-    def __init__(self, pins):
-        from esp32 import RMT
-
-        self._channels = []
-        for channel, number in enumerate(pins):
-            pin = Pin(number, Pin.OUT, value=0)
-            self._channels.append(RMT(channel, pin=pin, clock_div=_RMT_CLOCK_DIV, idle_level=False))
-
-    def pulse(self, index, on_ms):
-        whole, rest = divmod(on_ms * 1000, _RMT_UNITS_MAX)
-        spans = [_RMT_UNITS_MAX] * whole + ([rest] if rest else [])
-        self._channels[index].write_pulses(spans + [_RMT_TAIL_UNITS], [1] * len(spans) + [0])
 
 
 def _interrupt_once(timer, delay_ms, callback):

@@ -22,7 +22,6 @@ from hublink.messages import (
 
 from hub import transport
 from hub.printer_power import PowerLines
-from hub.xon_xoff import XOFF, XON, XonXoff
 
 _ENABLE_ASB = b"\x1d\x61\x0f"  # GS a: drawer, online, error, paper
 _CLEAR = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"  # DLE DC4 8, real time: forget what is buffered or half received
@@ -46,6 +45,8 @@ _STATUS_TAIL_BYTES = const(3)
 _ASB_ATTEMPTS = const(3)  # asked for again while it does not come; some printers have none
 _REFRESH_PROBES = const(4)  # each so many probes ASB is asked for: a moment without power, and it is forgotten
 _READ_BYTES = const(64)
+_XON = const(0x11)
+_XOFF = const(0x13)
 _TX_BUFFER_BYTES = const(1536)  # what transport.UartFeeder keeps ahead at 115200 baud
 _RX_BUFFER_BYTES = const(256)  # a printer says little
 _CONDITION_UNKNOWN = const(0)
@@ -64,7 +65,11 @@ class Printer:
         self._port = port
         self._uart = transport.open_uart(port)
         self._power = PowerLines(port, self._uart)
-        self._flow = XonXoff(self._uart, port, self._begin_anew) if port.get("flow") == "xon_xoff" else None
+        self._flow = None
+        if port.get("flow") == "xon_xoff":
+            from hub.xon_xoff import XonXoff  # a kilobyte that few boards need
+
+            self._flow = XonXoff(self._uart, port, self._begin_anew)
         self._busy = self._flow or (Pin(port["cts"]) if "cts" in port else _NeverBusy())
         self._feeder = self._flow or transport.open_feeder(self._uart, port)
         self._uplink = uplink
@@ -562,7 +567,7 @@ class StatusReader:
             self._take(data[index])
 
     def _take(self, byte):
-        if self._on_flow and byte in (XON, XOFF):  # anywhere, and no byte of an answer: its fixed bits differ
+        if self._on_flow and byte in (_XON, _XOFF):  # anywhere, and no byte of an answer: its fixed bits differ
             self._on_flow(byte)
         elif self._block:
             self._take_in_block(byte)

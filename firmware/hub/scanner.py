@@ -13,7 +13,6 @@ from hublink.messages import SCAN_CONTINUES, SCAN_HAS_SYMBOLOGY, SCAN_REPEAT, SC
 from machine import Pin
 
 from hub import survival, transport
-from hub.trigger import open_trigger
 from hub.wake import Edge, Wake
 
 RING_SCANS = const(64)
@@ -43,12 +42,27 @@ _HELD = const(2)
 _SEPARATORS = (b"\x1d", b"\x1e", b"\x04", b"\t", b"\x1c", b"\x1f")
 
 
+class NoTrigger:
+    """The scanner reads when it likes. trigger.py has those that can keep it from reading."""
+
+    can_switch = False
+    answer = b""
+
+    def set(self, on):
+        pass
+
+
 class Scanner:
     def __init__(self, port, uplink, faults, on_scan):
         """`port`: the board file's `scanner` section. `on_scan()`: one was read."""
         port.setdefault("tx_buffer_bytes", _TX_BUFFER_BYTES)
         self._uart = transport.open_uart(port)
-        self._trigger = open_trigger(port, self._uart)
+        if port.get("trigger", "none") == "none":
+            self._trigger = NoTrigger()
+        else:
+            from hub.trigger import open_trigger
+
+            self._trigger = open_trigger(port, self._uart)
         self._banner = port["banner"].encode() if "banner" in port else None
         self._wake = Wake()
         self._sense = self._edge = None

@@ -5,6 +5,7 @@ waits for the world rests. If the whole loop hangs, the witness, a timer's inter
 at work, or else the one whose turn it is, and the watchdog, unfed, resets the chip.
 """
 
+from micropython import const
 import asyncio
 import time
 
@@ -12,12 +13,13 @@ import machine
 
 from hub import survival, timers
 
-_CHECK_MS = 250
-_WITNESS_MS = 500
-_HANG_MS = 1500
-_SETTLED_S = 60
-_BACK_OFF_FIRST_MS, _BACK_OFF_MAX_MS = 100, 5000
-_FAILURES_FOR_RESET = 5  # within a minute
+_CHECK_MS = const(250)
+_WITNESS_MS = const(500)
+_HANG_MS = const(1500)
+_SETTLED_S = const(60)
+_BACK_OFF_FIRST_MS = const(100)
+_BACK_OFF_MAX_MS = const(5000)
+_FAILURES_FOR_RESET = const(5)  # within a minute
 _RESTING = "wait"  # the step of a task that hangs where it is not at work
 
 

@@ -5,6 +5,7 @@ RP2040 or RP2350 has four words for it, so a crumb goes in as numbers of its wor
 program that is about to end: no other may write to the flash.
 """
 
+from micropython import const
 import io
 import os
 import struct
@@ -14,14 +15,14 @@ from binascii import crc32
 
 import machine
 
-_QUICK_BOOTS_FOR_SAFE_MODE = 5
-_CRASH_PAUSE_MS = 1000  # between a crash at the start and the next try
+_QUICK_BOOTS_FOR_SAFE_MODE = const(5)
+_CRASH_PAUSE_MS = const(1000)  # between a crash at the start and the next try
 _TRACEBACK_FILE = "traceback.txt"
-_TRACEBACK_BYTES_MAX = 200  # its last lines: what a message on the link carries
+_TRACEBACK_BYTES_MAX = const(200)  # its last lines: what a message on the link carries
 _LAYOUT = "<HB3sIH"  # boots, boots in quick succession, numbers of the crumb's words, its seconds + 1, its count
-_LAYOUT_BYTES = 12
-_UNREAD = 0x8000  # in the count: the crumb is of the life that just ended
-_COUNT_MAX = 999
+_LAYOUT_BYTES = const(12)
+_UNREAD = const(0x8000)  # in the count: the crumb is of the life that just ended
+_COUNT_MAX = const(999)
 _boots = None  # None: this boot is not counted yet
 _quick_boots = 1
 _crumb = ""

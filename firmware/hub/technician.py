@@ -1,6 +1,7 @@
 """The technician's way to the prompt: a button held while the hub starts, Ctrl-C in its first second, or a request to
 the running hub, which then restarts into it."""
 
+from micropython import const
 import time
 
 import machine
@@ -8,9 +9,9 @@ from machine import Pin
 
 from hub import board, survival
 
-_HELD_MS = 50  # a contact has stopped bouncing by then
-_SLICE_MS = 10
-_WINDOW_MS = 1000
+_HELD_MS = const(50)  # a contact has stopped bouncing by then
+_SLICE_MS = const(10)
+_WINDOW_MS = const(1000)
 _REQUEST = "reset:prompt"
 
 

@@ -1,19 +1,20 @@
 """The transports: what carries the link's bytes, and how a UART is fed and read without ever waiting inside it."""
 
+from micropython import const
 import asyncio
 import sys
 import time
 
 import machine
 
-_BITS = 10  # of a byte on the wire
-_TX_BUFFER_BYTES = 768
-_AHEAD_MS = 125  # of the wire's time may lie in a printer's UART: four messages at 115200 baud, and time to bring more
-_LINK_AHEAD_MS = 25  # a full frame at 115200 baud; more would make the important wait behind the long
-_HELD_MS = 20  # how often a line that the other side holds is tried
-_HELD_BYTES = 16  # and with how many bytes: while it gets room for more, `write` waits for the wire
-_SMALL_INT_MAX = 0x1FFFFFFF  # what a chip counts in without allocating
-_SENT_POLL_MS = 2
+_BITS = const(10)  # of a byte on the wire
+_TX_BUFFER_BYTES = const(768)
+_AHEAD_MS = const(125)  # of the wire's time may lie in a printer's UART: at 115200 baud four messages and two to spare
+_LINK_AHEAD_MS = const(25)  # a full frame at 115200 baud; more would make the important wait behind the long
+_HELD_MS = const(20)  # how often a line that the other side holds is tried
+_HELD_BYTES = const(16)  # and with how many bytes: while it gets room for more, `write` waits for the wire
+_SMALL_INT_MAX = const(0x1FFFFFFF)  # what a chip counts in without allocating
+_SENT_POLL_MS = const(2)
 
 
 def open_uart(port):

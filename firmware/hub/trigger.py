@@ -14,9 +14,7 @@ _GM65_ANSWER = b"\x02\x00\x00\x01\x00\x33\x31"  # "done"; it comes on the line o
 
 def open_trigger(port, uart):
     """The trigger of the board file's `scanner` section. ValueError if its kind is not known."""
-    kind = port.get("trigger", "none")
-    if kind == "none":
-        return NoTrigger()
+    kind = port["trigger"]
     if kind == "pin":
         return PinTrigger(port["trigger_pin"], port.get("trigger_on_level", 0))
     if kind == "serial_syn":
@@ -24,16 +22,6 @@ def open_trigger(port, uart):
     if kind == "gm65":
         return CommandTrigger(uart, _GM65_ON, _GM65_OFF, _GM65_ANSWER)
     raise ValueError("scanner.trigger: expected gm65, none, pin or serial_syn, found %r" % kind)
-
-
-class NoTrigger:
-    """The scanner reads when it likes."""
-
-    can_switch = False
-    answer = b""
-
-    def set(self, on):
-        pass
 
 
 class PinTrigger:

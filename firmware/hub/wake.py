@@ -15,6 +15,7 @@ from hub import timers
 TICK_MS = const(500)
 SETTLE_MS = const(50)  # a contact has stopped bouncing by then
 _SET, _TICK = b"s", b"t"
+_HARD, _SOFT = {"hard": True}, {}  # at once, before a fluttering contact fills the queue of callbacks; or in turn
 _RING_BYTES = const(4)  # full, it is known well enough that there was something
 
 _wakes = []
@@ -58,14 +59,14 @@ class Edge:
         self._trigger = trigger
         self._wake = wake
         self._on_edge = self._happened
-        self._how = {"hard": True}  # at once, before a fluttering contact fills the queue of callbacks
+        self._how = _HARD
 
     def arm(self):
         """Before the pin is looked at: so an edge is either seen by that look, or wakes after it."""
         try:
             self._pin.irq(self._on_edge, self._trigger, **self._how)
         except TypeError:  # not on the esp32 port
-            self._how = {}
+            self._how = _SOFT
             self._pin.irq(self._on_edge, self._trigger)
 
     def _happened(self, pin):

@@ -13,7 +13,6 @@ from hublink.profile import PROFILES
 from tests.emulator.drill import ARM_PIN, DIE_PIN, HEAP_PIN, NUMBER_PINS, SETTLE_PIN
 from tests.emulator.measure import BYTE_NS, PRINTER, SCANNER, Rig
 
-HIGH_PINS = (6, 16, 22)  # scanner plugged in, drawer closed, button not pressed
 TASK = re.compile(rb"<task (\w+)>")
 PRINTER_READY_ASB: Final = b"\x14\x00\x00\x0f"
 HELLO_WITHIN_MS: Final = 8000.0
@@ -37,7 +36,6 @@ class Bench(Rig):
         self._kicks = 0
         super().__init__(image, flash)
         self.pico.on_reset = self._on_reset
-        self._drive_world()
         self.pico.on_pin = lambda pin, level: self.pins.append((self.now_ms, pin, level))
 
     def power_cycle(self) -> dict[str, Any]:
@@ -46,7 +44,7 @@ class Bench(Rig):
         self.pico.power_off()
         self.run(100)
         self.pico.power_on()
-        self._drive_world()
+        self.drive_world()
         self._listen_anew()
         return self.hello()
 
@@ -131,15 +129,10 @@ class Bench(Rig):
             if event[:2] == ("message", "faults"):
                 self.faults = {BY_NUMBER[number][1] for number in event[2][0]}
 
-    def _drive_world(self) -> None:
-        """Levels that the emulator has no pull-up resistors for."""
-        for pin in HIGH_PINS:
-            self.pico.drive(pin, 1)
-
     def _on_reset(self) -> None:
         self.resets += 1
         self.disarm()
-        self._drive_world()
+        self.drive_world()
         self._listen_anew()
 
     def _listen_anew(self) -> None:

@@ -33,6 +33,7 @@ CHUNK_BYTES: Final = 240  # of a job in one message, as the bridge cuts it
 SLICE_NS: Final = 1e6
 BYTE_NS: Final = {0: 10 / 115200 * 1e9, 1: 10 / 9600 * 1e9}
 PRINTER, SCANNER = 0, 1
+HIGH_PINS: Final = (6, 16, 22)  # scanner plugged in, drawer closed, button not pressed
 JOB_BYTES: Final = 20_000
 SCANS: Final = 50
 CODE: Final = b"]E04006381333931\r"
@@ -75,7 +76,13 @@ class Rig:
         self.pico.on_usb = self._heard
         self.pico.on_uart = self._sent
         self.pico.power_on()
+        self.drive_world()
         self.link.start(0)
+
+    def drive_world(self) -> None:
+        """Levels that the emulator has no pull-up resistors for: a counter in order."""
+        for pin in HIGH_PINS:
+            self.pico.drive(pin, 1)
 
     @property
     def now_ms(self) -> float:

@@ -118,7 +118,7 @@ class Console:
         ours: dict[str, Any] = {
             "asyncio": types.SimpleNamespace(StreamReader=Reader, sleep_ms=sleep_ms),
             "machine": types.SimpleNamespace(Timer=Timer),
-            "micropython": types.SimpleNamespace(kbd_intr=kbd_intr),
+            "micropython": types.SimpleNamespace(kbd_intr=kbd_intr, const=lambda value: value),
             "select": types.SimpleNamespace(poll=Poll, POLLIN=1, POLLOUT=4),
             "time": types.SimpleNamespace(ticks_ms=lambda: console.now_ms, ticks_diff=lambda end, start: end - start),
         }

@@ -40,9 +40,11 @@ def on_esp32(monkeypatch: pytest.MonkeyPatch, kick: list[int]) -> Any:
     esp32.RMT = Rmt
     Rmt.made = []
     monkeypatch.setitem(sys.modules, "esp32", esp32)
-    module = Bench().life.module("kick_pins")
+    life = Bench().life
+    module = life.module("kick_pins")
     module.sys = types.SimpleNamespace(platform="esp32")
-    return module.KickPins({"kick": kick})
+    with life.in_place():
+        return module.KickPins({"kick": kick})
 
 
 @pytest.mark.parametrize("on_ms", [10, 32, 33, 100, 327, 510])

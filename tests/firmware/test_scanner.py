@@ -33,7 +33,8 @@ class Counter(Bench):
         )
         self.hold_scans, self.free_scans = module._HOLD_SCANS, module._FREE_SCANS
         port = {"uart": 2, "tx": 8, "rx": 9, "baud_rate": 9600} | port | ({"sense": SENSE} if sense else {})
-        self.scanner = module.Scanner(port, self.link, self.faults, self.blip)
+        with self.life.in_place():  # it may import what few boards need
+            self.scanner = module.Scanner(port, self.link, self.faults, self.blip)
         self.wire = self.board.line(2)
         self.wire.rx_limit = 1 << 20
         self.accounts = self.run(self.scanner.read, self.scanner.watch)

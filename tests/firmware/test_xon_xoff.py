@@ -44,7 +44,8 @@ class Printer(Bench):
         self.wire.bytes_per_s = baud_rate // 10
         self.wire.take = self._take
         port = {"uart": 1, "tx": 4, "rx": 5, "baud_rate": baud_rate, "flow": "xon_xoff", "slack_bytes": slack}
-        self.printer = self.life.module("printer").Printer(port, self.link, self.faults, self.blip)
+        with self.life.in_place():  # it may import what few boards need
+            self.printer = self.life.module("printer").Printer(port, self.link, self.faults, self.blip)
         self.accounts = self.run(self.printer.write, self.printer.read, self.printer.watch)
         the_loop().call_later(0.01, self._print)
 
