@@ -63,6 +63,15 @@ def _walk(d):
 _walk('')
 """
 
+# Ctrl-C may have come before the hub had read that it was asked for the prompt: its next start would give it again.
+_GIVEN = """
+try:
+    from hub import survival
+    survival.forgive_boot()
+except Exception:
+    pass
+"""
+
 
 class Identity(NamedTuple):
     """What MicroPython says about the board it runs on."""
@@ -146,12 +155,13 @@ class Prompt:
 
     def leave(self) -> None:
         """Back from the raw prompt to the one for people."""
+        self._run(_GIVEN)
         self._do(self._transport.exit_raw_repl, "")
 
     def reset(self) -> None:
         """Start the board anew; the prompt is gone."""
         with contextlib.suppress(OSError), _silenced():
-            self._transport.exec_raw_no_follow("import machine\nmachine.reset()\n")
+            self._transport.exec_raw_no_follow(_GIVEN + "import machine\nmachine.reset()\n")
             time.sleep(0.1)  # the bytes are under way; closing the port would throw them away
 
     def _make_folder(self, path: str) -> None:

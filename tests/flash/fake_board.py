@@ -53,6 +53,8 @@ class FakeBoard:
         self.boots = 0
         self.running = False
         self.obeys = True  # its firmware knows how to give the prompt when it is asked
+        self.interrupted = False  # Ctrl-C comes before its firmware has read that it was asked
+        self._asked = False  # and the next start will read it
         self.flags = 0  # of its HELLO
         self.greets_as: str | None = None  # a board other than the one of its file
         self._link: Any = None
@@ -99,7 +101,8 @@ class FakeBoard:
         self.boots += 1
         self._raw = False
         self._globals = {}
-        self.running = (self.root / "main.py").exists() and not button
+        self.running = (self.root / "main.py").exists() and not button and not self._asked
+        self._asked = False
         self._link = None
         if not self.running:
             self._say(b'\r\nMicroPython v1.28.0; Type "help()" for more information.\r\n' + PROMPT)
@@ -136,6 +139,7 @@ class FakeBoard:
         while (event := link.next_event()) is not None:
             if event[:2] == ("message", "prompt") and self.obeys:
                 self._boot(button=True)
+                self._asked = self.interrupted
                 return
         while self._link is link and (frame := link.data_to_send(now)):  # else: replugged by the test meanwhile
             self._say(bytes(frame))
@@ -220,14 +224,21 @@ class FakeBoard:
             "hashlib": hashlib,
             "binascii": binascii,
         }
+        if (self.root / "main.py").exists():
+            modules["hub"] = types.SimpleNamespace(survival=types.SimpleNamespace(forgive_boot=self._forget_asking))
 
         def import_(name: str, *_: object) -> Any:
+            if name not in modules:
+                raise ImportError(name)
             return modules[name]
 
         def print_(*values: object, end: str = "\n") -> None:
             print(*values, end=end, file=out)
 
         return {**vars(builtins), "open": self._open, "print": print_, "__import__": import_}
+
+    def _forget_asking(self) -> None:
+        self._asked = False
 
     def _operate(self) -> None:
         self.operations += 1

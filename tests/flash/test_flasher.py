@@ -97,6 +97,14 @@ def test_a_running_hub_is_taken_over_and_only_the_change_is_laid(
     assert again.plan.is_empty
 
 
+def test_a_hub_that_ctrl_c_kept_from_reading_its_request_starts_all_the_same(board: FakeBoard) -> None:
+    technician = Technician(board)
+    technician.flash(name="counter-3")
+    board.interrupted = True
+    assert technician.flash().plan.is_empty
+    assert board.running
+
+
 def test_a_hub_keeps_wiring_of_its_own_unless_another_is_named(board: FakeBoard) -> None:
     own = files.board_file(files.read("pico").text) | {"name": "counter-own", "watchdog_ms": 5000}
     (board.root / "board.json").write_text(json.dumps(own))
