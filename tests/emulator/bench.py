@@ -15,9 +15,10 @@ from tests.emulator.measure import BYTE_NS, PRINTER, SCANNER, Rig
 
 TASK = re.compile(rb"<task (\w+)>")
 PRINTER_READY_ASB: Final = b"\x14\x00\x00\x0f"
+PRINTER_PAPER_END_ASB: Final = b"\x1c\x00\x0c\x0f"  # offline for it
 HELLO_WITHIN_MS: Final = 8000.0
 SETTLED_WITHIN_MS: Final = 250.0
-PULSE_MS: Final = 100
+PULSE_MS, PULSE_SLACK_MS = 100, 5  # as the bridge asks for it, and the timer's interrupt
 PROVOKE_EVERY_MS: Final = 400.0
 LONG_SCAN, SCANS_AT_ONCE = b"]C0" + b"7" * 60 + b"\r", 6  # together more than the console has room for
 SLOW_TILL_MS: Final = 150.0
@@ -32,6 +33,7 @@ class Bench(Rig):
         self.tasks: list[str] = []  # what this life's supervisor was given, in order
         self.resets = 0
         self.said = b""
+        self.paper = bytearray()  # what has left the printer's UART
         self._sessions = 0
         self._kicks = 0
         super().__init__(image, flash)
@@ -86,12 +88,16 @@ class Bench(Rig):
         self.events = [event for event in self.events if event[1] != "scan"]
         return super().scan(code)
 
-    def provoke(self) -> None:
-        """Give each task something to do; the one that writes to the link has work only while the till is slow."""
-        self.pico.usb.hold(True)
+    def kick(self) -> None:
+        """Ask for the first drawer to be opened."""
         self._kicks += 1
         deadline = int(self.link.peer_clock_ms(int(self.now_ms)) or 0) + 2000
         self.link.send("kick", self._kicks, 1, PULSE_MS, deadline)
+
+    def provoke(self) -> None:
+        """Give each task something to do; the one that writes to the link has work only while the till is slow."""
+        self.pico.usb.hold(True)
+        self.kick()
         self.link.send("printer_query", b"\x1d\x49\x43")
         self.pico.uarts[PRINTER].arrive(PRINTER_READY_ASB)
         self.pico.uarts[SCANNER].arrive(LONG_SCAN * SCANS_AT_ONCE)
@@ -117,7 +123,9 @@ class Bench(Rig):
 
     def _leave(self, uart: int) -> None:
         """A byte is off the wire. The printer says only what a test lets it say."""
-        self._wires[uart].popleft()
+        data = self._wires[uart].popleft()
+        if uart == PRINTER:
+            self.paper += data
         if self._wires[uart]:
             self._alarms[uart].schedule(BYTE_NS[uart])
         self.pico.uarts[uart].sent(1)
@@ -128,6 +136,8 @@ class Bench(Rig):
         for event in self.events[before:]:
             if event[:2] == ("message", "faults"):
                 self.faults = {BY_NUMBER[number][1] for number in event[2][0]}
+            elif event[0] == "down":
+                self._connect()
 
     def _on_reset(self) -> None:
         self.resets += 1
@@ -135,10 +145,14 @@ class Bench(Rig):
         self.drive_world()
         self._listen_anew()
 
-    def _listen_anew(self) -> None:
+    def _connect(self) -> None:
+        """A link is used for one session."""
         self._sessions += 1
         self.link = Link(BRIDGE, PROFILES["usb"], session=self._sessions + 1)
         self.link.start(int(self.now_ms))
+
+    def _listen_anew(self) -> None:
+        self._connect()
         self.events.clear()
         self.faults.clear()
         self.said = b""

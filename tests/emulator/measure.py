@@ -129,8 +129,8 @@ class Rig:
         self.until("scan")
         return min(at for at in self.heard_at_ms if at >= last_ms) - last_ms
 
-    def print(self, size: int, number: int, meanwhile: Any = lambda: None) -> None:
-        """A job of random picture bytes, until its last byte has gone to the UART."""
+    def print(self, size: int, number: int, meanwhile: Any = lambda: None) -> bytes:
+        """A job of random picture bytes, until its last byte has gone to the UART; the bytes."""
         job = number.to_bytes(8, "little")
         data = random.Random(number).randbytes(size)
         self.send("job_begin", job, size, b"")
@@ -142,6 +142,7 @@ class Rig:
         while self.until("job_status")[2][1] != PHASE_WRITTEN:
             pass
         self.send("job_forget", job)
+        return data
 
     def send(self, name: str, *values: Any) -> None:
         while not self.link.send(name, *values):

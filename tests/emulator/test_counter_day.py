@@ -13,6 +13,7 @@ import pytest
 
 from host_bridge.escpos.commands import CommandParser
 from host_bridge.escpos.receipt import ReceiptRenderer
+from tests.emulator.bench import PULSE_MS, PULSE_SLACK_MS
 from tests.emulator.drill import HANGING_CODE
 from tests.live_bridge import Till, next_event
 
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 
 EAN = "4006381333931"
 PATIENCE_S = 200.0  # of this machine; the promises are judged by the chip's clock
-PULSE_MS, PULSE_SLACK_MS = 100, 5  # as the bridge asks for it, and the timer's interrupt
-RED = "#ff0000"
+RED, GREEN, BLUE, DARK = "#ff0000", "#00ff00", "#0000ff", "#000000"
 
 pytestmark = [pytest.mark.emulator, pytest.mark.asyncio(loop_scope="session")]
 
@@ -49,6 +49,11 @@ def drawn(data: bytes) -> bytes:
     return piece.png()
 
 
+async def colours(pico: EmulatedHub, since: int) -> list[str]:
+    """What the light has shown, by its pins, from that change on."""
+    return [colour for _, colour in (await pico.ask("lights"))[since:]]
+
+
 async def printed(pico: EmulatedHub) -> list[bytes]:
     receipts = await pico.ask("receipts")
     return [base64.b64decode(await pico.ask("receipt_bytes", n=entry["n"])) for entry in receipts]
@@ -61,7 +66,7 @@ async def test_the_hub_says_hello_and_all_is_well(pico: EmulatedHub, till: Till)
     assert state["hub"]["reset_cause"] == "power_on" and not state["hub"]["crumb"]
     assert state["devices"]["drawer"]["status"] == "closed"
     await pico.pass_s(1)
-    assert (await pico.ask("lights"))[-1][1] == "#00ff00"
+    assert await colours(pico, -1) == [GREEN]
 
 
 async def test_a_scan_reaches_the_till_once(pico: EmulatedHub, till: Till) -> None:
@@ -101,7 +106,7 @@ async def test_paper_that_ends_in_a_receipt_is_named_and_the_receipt_goes_on(pic
     job_id = await till.print(receipt(2))
     await pico.pass_s(3)
     assert len(await printed(pico)) == before
-    assert RED in [colour for _, colour in (await pico.ask("lights"))[shown:]]
+    assert RED in await colours(pico, shown)
     await pico.fault("paper_end", False)
 
     assert (await till.final(job_id, PATIENCE_S))["state"] == "printed"
@@ -121,7 +126,10 @@ async def test_with_the_cable_out_scans_wait_and_arrive_once_in_order_and_a_kick
     pulses = len((await pico.ask("drawer_state", drawer=1))["pulses"])
     status, _ = await till.post("/api/v1/drawer/open")
     assert status >= 400
-    await pico.pass_s(10)  # the hub's watchdog would have bitten
+    await pico.pass_s(3)  # the hub has noticed
+    shown = len(await pico.ask("lights"))
+    await pico.pass_s(7)  # and its watchdog would have bitten
+    assert set(await colours(pico, shown)) == {BLUE, DARK}  # it waits
     await pico.fault("cable", False)
 
     scans = await till.until(
@@ -160,6 +168,8 @@ async def test_after_a_power_cut_in_a_job_it_is_unconfirmed_the_drawer_at_rest_a
     await pico.fault("hub_power", True)
     await till.until(lambda state: state["link"]["status"] == "down", deadline_s=PATIENCE_S)
     await pico.pass_s(1)
+    assert await colours(pico, -1) == [DARK]
+    assert not (await pico.ask("drawer_state", drawer=1))["energised"]
     await pico.fault("hub_power", False)
 
     job = await till.final(job_id, PATIENCE_S)
