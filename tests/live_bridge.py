@@ -93,8 +93,9 @@ class LiveBridge:
             process.wait()
             raise RuntimeError(f"the bridge did not stop within {STOP_DEADLINE_S:g} s\n{self.log()}") from None
         finally:
-            if process.stdout:
-                process.stdout.close()
+            for stream in (process.stdin, process.stdout):
+                if stream:
+                    stream.close()
 
 
 class RunningBridge(Protocol):

@@ -17,7 +17,11 @@ from host_bridge.virtual.__main__ import log_to, say_ready
 
 
 def main() -> None:
-    wanted = msgspec.json.decode(sys.stdin.buffer.read(), type=EmulatorStart)
+    serve(msgspec.json.decode(sys.stdin.buffer.read(), type=EmulatorStart))
+
+
+def serve(wanted: EmulatorStart) -> None:
+    """Until the bridge says so, or none has come for too long."""
     directory = Path(wanted.start.directory)
     log_to(directory / "counter.log")
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
-from filelock import FileLock
+from filelock import AsyncFileLock, FileLock
 
 from tests.live_bridge import Till
 
@@ -34,13 +34,16 @@ if IMAGE:
     from tests.emulator.harness import ChipTimeBridge, EmulatedHub, PersonsRun, lay_drill
 
     @pytest.fixture(scope="session")
-    def first_run(tmp_path_factory: pytest.TempPathFactory) -> PersonsRun:
-        """`counterhub run --emulated-pico`, interrupted while it lays the firmware, given again, and stopped."""
+    def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """A folder of all processes of one run."""
         base = tmp_path_factory.getbasetemp()
-        if os.environ.get("PYTEST_XDIST_WORKER"):
-            base = base.parent  # shared by the processes of one run
-        run = PersonsRun(base / "emulated", Path(IMAGE))
-        with FileLock(base / "emulated.lock", timeout=LAY_WITHIN_S):
+        return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+    @pytest.fixture(scope="session")
+    def first_run(shared: Path) -> PersonsRun:
+        """`counterhub run --emulated-pico`, interrupted while it lays the firmware, given again, and stopped."""
+        run = PersonsRun(shared / "emulated", Path(IMAGE))
+        with FileLock(shared / "emulated.lock", timeout=LAY_WITHIN_S):
             if not run.done:
                 run.interrupt_while_laying()
                 run.start()
@@ -49,14 +52,18 @@ if IMAGE:
         return run
 
     @pytest_asyncio.fixture(scope="session", loop_scope="session")
-    async def laid(first_run: PersonsRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    async def laid(first_run: PersonsRun, shared: Path) -> Path:
         """That flash, and on it the tests' drills beside the firmware, laid by mpremote."""
-        directory = tmp_path_factory.mktemp("laid")
-        await asyncio.to_thread(shutil.copy, first_run.flash, directory / "flash.bin")
-        await lay_drill(directory, Path(IMAGE))
-        return directory / "flash.bin"
+        folder, done = shared / "drilled", shared / "drilled" / "done"
+        async with AsyncFileLock(shared / "drilled.lock", timeout=LAY_WITHIN_S):
+            if not done.exists():
+                folder.mkdir(exist_ok=True)
+                await asyncio.to_thread(shutil.copy, first_run.kept_flash, folder / "flash.bin")
+                await lay_drill(folder, Path(IMAGE))
+                done.touch()
+        return folder / "flash.bin"
 
-    @pytest_asyncio.fixture(scope="session", loop_scope="session")
+    @pytest_asyncio.fixture(scope="module", loop_scope="session")  # idle, it still takes half a core
     async def pico(laid: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmulatedHub]:
         """Powered on, its program running."""
         directory = tmp_path_factory.mktemp("pico")
@@ -66,14 +73,14 @@ if IMAGE:
         yield hub
         await hub.stop()
 
-    @pytest_asyncio.fixture(scope="session", loop_scope="session")
+    @pytest_asyncio.fixture(scope="module", loop_scope="session")
     async def bridge(pico: EmulatedHub, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ChipTimeBridge]:
         bridge = ChipTimeBridge(tmp_path_factory.mktemp("bridge"), pico)
         await asyncio.to_thread(bridge.start)
         yield bridge
         await asyncio.to_thread(bridge.stop)
 
-    @pytest_asyncio.fixture(scope="session", loop_scope="session")
+    @pytest_asyncio.fixture(scope="module", loop_scope="session")
     async def till(bridge: ChipTimeBridge) -> AsyncIterator[Till]:
         till = Till(bridge)
         yield till

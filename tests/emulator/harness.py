@@ -22,7 +22,6 @@ from host_bridge.emulator.bridge_time import ChipClock
 from host_bridge.emulator.hub import DIRECTORY, PROMPT_AFTER_S, board
 from host_bridge.emulator.start import CLOCK_FILE, FLASH_FILE, EmulatorStart
 from host_bridge.virtual.control import Channel
-from host_bridge.virtual.engine import package_environment
 from host_bridge.virtual.options import Options
 from host_bridge.virtual.server import Control, Start
 from tests.emulator.drill import DRILL
@@ -56,15 +55,15 @@ class EmulatedHub:
         options = Options(orphan_timeout_s=600, printer_speed_mm_per_s=500)
         start = EmulatorStart(Start(str(self.directory), "emulator", options), str(self._image), board(), self.speed)
         self._process = subprocess.Popen(
-            [sys.executable, "-X", "utf8", "-m", "host_bridge.emulator"],
+            [sys.executable, "-X", "utf8", "-m", "tests.emulator.tied_chip"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=package_environment(),
+            env=english_environment(),
             start_new_session=True,
         )
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(msgspec.json.encode(start))
-        self._process.stdin.close()
+        self._process.stdin.write(msgspec.json.encode(start) + b"\n")
+        self._process.stdin.flush()
         line = await asyncio.wait_for(asyncio.to_thread(self._process.stdout.readline), START_DEADLINE_S)
         assert line == b"ready\n", self.log()
         control = msgspec.json.decode((self.directory / "control.json").read_bytes(), type=Control)
@@ -77,9 +76,10 @@ class EmulatedHub:
             await self._channel.ask("shutdown")
             await self._channel.close()
         if self._process is not None:
-            assert self._process.stdout is not None
+            assert self._process.stdin is not None and self._process.stdout is not None
             await asyncio.to_thread(self._process.wait, START_DEADLINE_S)
             self._process.stdout.close()
+            self._process.stdin.close()
 
     async def ask(self, command: str, **arguments: Any) -> Any:
         assert self._channel is not None
@@ -155,12 +155,19 @@ class ChipTimeBridge(LiveBridge):
     def start(self) -> None:
         """Start and wait for the line that says where it is."""
         clock = str(self._hub.directory / CLOCK_FILE)
-        command = [sys.executable, "-m", "tests.emulator.bridge_in_chip_time", clock, str(self._hub.speed)]
+        command = [sys.executable, "-m", "tests.emulator.tied"]
+        command += ["tests.emulator.bridge_in_chip_time", clock, str(self._hub.speed)]
         command += ["run", "--port", self._hub.port, "--http", "127.0.0.1:0", "--raw", "127.0.0.1:0"]
         command += ["--state-dir", str(self.state_dir), "--config", str(self._config)]
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, text=True, env=english_environment(), cwd=ROOT
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=english_environment(),
+                cwd=ROOT,
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -180,6 +187,7 @@ class PersonsRun:
         self.http_url = ""
         self._image = image
         self._log = folder / "terminal.log"
+        self.kept_flash = folder / "flash.bin"  # that no later run is about to write
         self._words = folder / "words"
         self._process: subprocess.Popen[str] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -189,7 +197,8 @@ class PersonsRun:
         return self._words.exists()
 
     def keep_words(self) -> None:
-        """What was said until now is the first runs' words."""
+        """What was said until now is the first runs' words, and what was laid is the flash of all chips."""
+        shutil.copy(self.flash, self.kept_flash)
         shutil.copy(self._log, self._words)
 
     @property
@@ -240,11 +249,18 @@ class PersonsRun:
         return json.loads(path.read_text())["pid"] if path.exists() else None
 
     def _begin(self) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "host_bridge", "run", "--emulated-pico", str(self._image)]
+        command = [sys.executable, "-m", "tests.emulator.tied"]
+        command += ["host_bridge", "run", "--emulated-pico", str(self._image)]
         command += ["--state-dir", str(self.state_dir), "--http", "127.0.0.1:0", "--raw", "127.0.0.1:0"]
         with self._log.open("a") as log:
             return subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=log, text=True, env=english_environment(), cwd=ROOT
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=english_environment(),
+                cwd=ROOT,
             )
 
     def _said(self, words: str, process: subprocess.Popen[str]) -> bool:
@@ -255,7 +271,8 @@ class PersonsRun:
 
     @staticmethod
     def _close(process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.close()
         process.stdout.close()
 
 
