@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.firmware.board import TICKS_MASK
-from tests.firmware.test_printer import (
+from tests.firmware.printer_counter import (
     ABORTED,
     ENABLE_ASB,
     GS_R,

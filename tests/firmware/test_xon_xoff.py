@@ -7,7 +7,7 @@ from collections import deque
 import pytest
 
 from tests.firmware.board import Bench
-from tests.firmware.test_printer import (
+from tests.firmware.printer_counter import (
     ABORTED,
     ANSWERING,
     ENABLE_ASB,
@@ -164,7 +164,7 @@ async def test_an_xon_out_of_nowhere_is_said_by_a_printer_that_just_got_its_powe
 
 @in_virtual_time
 async def test_without_xon_xoff_its_bytes_are_none() -> None:
-    from tests.firmware.test_printer import Counter
+    from tests.firmware.printer_counter import Counter
 
     counter = Counter()
     await counter.ready()
