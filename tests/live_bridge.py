@@ -32,13 +32,15 @@ _NAMED_PRINTER = re.compile(r"(\w+) [\d.]+:(\d+)")
 class LiveBridge:
     """`counterhub run --virtual` on free ports. Start and kill it as often as wanted on one state directory."""
 
-    def __init__(self, state_dir: Path, config: str = "", hubs: int = 1) -> None:
+    def __init__(self, state_dir: Path, config: str = "", hubs: int = 1, module: str = "host_bridge") -> None:
+        """`module`: what is run in its place."""
         self.state_dir = state_dir
         self.http_url = ""
         self.raw_host = "127.0.0.1"
         self.raw_port = 0
         self.raw_ports: dict[str, int] = {}  # of several hubs, by name
         self._hubs = hubs
+        self._module = module
         self._config = state_dir / "test.toml"
         state_dir.mkdir(parents=True, exist_ok=True)
         self._config.write_text(config, encoding="utf-8")
@@ -47,7 +49,7 @@ class LiveBridge:
 
     def start(self) -> None:
         """Start and wait for the line that says where it is. RuntimeError with its log if it does not come."""
-        command = [sys.executable, "-m", "host_bridge", "run", "--virtual", "--http", "127.0.0.1:0", "--raw"]
+        command = [sys.executable, "-m", self._module, "run", "--virtual", "--http", "127.0.0.1:0", "--raw"]
         command += ["127.0.0.1:0", "--state-dir", str(self.state_dir), "--config", str(self._config)]
         if self._hubs > 1:
             command += ["--hubs", str(self._hubs)]

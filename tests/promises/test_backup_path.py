@@ -20,6 +20,7 @@ from tests.promises.test_scanning import scan
 pytestmark = pytest.mark.virtual_hub
 
 CHANGES = 6
+SCANS_LISTED = 500  # the most that one answer has
 HAND_BACK_WITHIN_S = 12.0  # heard for 5 s, then a quiet second
 CABLES = ("cable", "backup_cable")
 
@@ -159,6 +160,44 @@ async def test_a_flapping_primary_costs_no_byte(till: Till) -> None:
     assert [(await till.final(job))["state"] for job in jobs] == ["printed"] * 4
     assert [await till.get(f"/virtual/receipts/{n + 1}.bin") for n in range(4)] == [receipt(n) for n in range(4)]
     assert paths(await till.state())[1] == "in_use", "a primary that has just flapped is not trusted yet"
+
+
+async def test_a_hand_back_in_the_middle_of_a_receipt_and_of_scans_costs_nothing(tmp_path: Path) -> None:
+    live = LiveBridge(
+        tmp_path / "state", FAST_PRINTER + "backup_path = true\n", module="tests.promises.trusting_bridge"
+    )
+    live.start()
+    till = Till(live)
+    codes: list[str] = []
+
+    async def scan_until_on(wanted: list[str]) -> None:
+        while paths(await till.state()) != wanted:
+            if len(codes) < SCANS_LISTED:
+                codes.append(f"CODE-{len(codes):03d}")
+                await scan(till, codes[-1], "]C0")
+            await asyncio.sleep(0.02)  # not waiting for anything: so fast are the scans
+
+    try:
+        async with asyncio.timeout(60):
+            await on_path(till, ["in_use", "standby"])
+            job_id = await till.print(receipt(1, 200_000))
+            await under_way(till, job_id, 0.1)
+            await till.fault("cable", True)
+            await scan_until_on(["down", "in_use"])
+            await till.fault("cable", False)
+            await scan_until_on(["in_use", "standby"])
+            assert (await till.final(job_id))["state"] == "printed"
+            assert await till.get("/virtual/receipts/1.bin") == receipt(1, 200_000)
+            assert len(await till.receipts()) == 1
+            scans = await till.until(
+                lambda answer: answer["scans"] if len(answer["scans"]) >= len(codes) else None,
+                f"/api/v1/scans?after=0&limit={SCANS_LISTED}",
+            )
+            assert [entry["data"] for entry in scans] == codes
+    finally:
+        await till.close()
+        live.stop()
+        end_virtual_hub(live.state_dir)
 
 
 async def test_a_killed_bridge_finds_the_hub_again_on_the_path_that_is_there(bridge: LiveBridge, till: Till) -> None:
