@@ -13,6 +13,23 @@ from hublink.profile import PROFILES
 from tests.emulator.drill import ARM_PIN, DIE_PIN, HEAP_PIN, NUMBER_PINS, SETTLE_PIN
 from tests.emulator.measure import BYTE_NS, PRINTER, SCANNER, Rig
 
+# What the supervisor is given, each with the steps of its work.
+TASKS: Final = {
+    "link_read": "receive",
+    "link_write": "send",
+    "link_time": "timer",
+    "indicator": "light blip",
+    "drawer": "pulse",
+    "drawer_switch": "switch",
+    "scanner": "scan",
+    "scanner_sense": "sense",
+    "printer_write": "write",
+    "printer_read": "status",
+    "printer_watch": "probe",
+}
+KICK_PIN: Final = 17
+WATCHDOG_MS: Final = 8000
+RESET_WITHIN_MS: Final = WATCHDOG_MS + 4000
 TASK = re.compile(rb"<task (\w+)>")
 PRINTER_READY_ASB: Final = b"\x14\x00\x00\x0f"
 PRINTER_PAPER_END_ASB: Final = b"\x1c\x00\x0c\x0f"  # offline for it
