@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -21,11 +22,12 @@ FIGURES = 10
 SCANS, PRINTED_BYTES = 10_000, 1_000_000
 SAMPLE_WITHIN_S = 900.0  # 250 scans or 25 kB; five times what a busy machine took
 LAST_WORDS = 500
+STOPS = (signal.SIGINT, signal.SIGTERM)
 COMMAND = ("-m", "tests.emulator.long_run")
 
 
 async def on_the_chip(bench: Bench) -> list[Figure]:
-    """Some minutes; in full also the two long runs, side by side. Ctrl-C ends it with what was measured so far.
+    """Some minutes; in full also the two long runs, side by side. Ctrl-C, or SIGTERM, ends it with what it has so far.
 
     Raises Missing without an image.
     """
@@ -34,7 +36,7 @@ async def on_the_chip(bench: Bench) -> list[Figure]:
         raise Missing(NO_IMAGE)
     figures: list[Figure] = []
     runs = [LongRun("scans", SCANS), LongRun("bytes", PRINTED_BYTES)] if bench.scale == "full" else []
-    try:
+    with _stoppable():
         with bench.progress("emulated Pico", FIGURES) as advance:
             flash = bench.directory / "flash.bin"
             await asyncio.to_thread(flash.write_bytes, await measure.laid(uf2))
@@ -43,12 +45,24 @@ async def on_the_chip(bench: Bench) -> list[Figure]:
                 figures.append(figure)
                 advance()
         await asyncio.gather(*(run.watch(bench, uf2, flash) for run in runs))
+    return [*figures, *(figure for run in runs for figure in run.figures())]
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Until its end the signals that stop a program stop this only: in the background, too, where shells ignore one."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for number in STOPS:
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        yield
     except asyncio.CancelledError:
         _say("stopped; these are the figures until now")
-        task = asyncio.current_task()
-        assert task is not None
         task.uncancel()
-    return [*figures, *(figure for run in runs for figure in run.figures())]
+    finally:
+        for number in STOPS:
+            loop.remove_signal_handler(number)
 
 
 def _next(running: Iterator[Figure]) -> Figure | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,8 +49,9 @@ def child(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     monkeypatch.setattr(measure_chip, "COMMAND", ("-c", script))
 
 
+@pytest.mark.parametrize("number", measure_chip.STOPS)
 async def test_a_long_run_that_is_stopped_tells_what_it_has_measured(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     child(monkeypatch, SAMPLES + "time.sleep(600)")
     all_heard = asyncio.Event()
@@ -64,7 +67,7 @@ async def test_a_long_run_that_is_stopped_tells_what_it_has_measured(
     monkeypatch.setattr(measure_chip, "_say", listen)
     running = asyncio.create_task(measure_chip.on_the_chip(bench))
     await asyncio.wait_for(all_heard.wait(), DEADLINE_S)
-    running.cancel()
+    os.kill(os.getpid(), number)
 
     first, scans, printed = await asyncio.wait_for(running, DEADLINE_S)
     assert first.name == "a printed byte"
