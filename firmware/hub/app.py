@@ -8,7 +8,7 @@ from hublink.hello import FLAG_SAFE_MODE
 from hublink.messages import CONTROL, NO_JOB, PRINTER
 from hublink.profile import PROFILES
 
-from hub import VERSION, board, survival, technician, transport
+from hub import VERSION, board, roomy, survival, technician, transport
 from hub.faults import Faults
 from hub.indicator import Indicator, NoLight, open_last_resort, open_light
 from hub.supervisor import Supervisor
@@ -55,6 +55,8 @@ class Hub:
         self.faults.listen(self._on_fault)
 
     def run(self):
+        if hasattr(asyncio, "core"):  # MicroPython's: what each turn of a task goes through
+            roomy.spread(asyncio.core)
         asyncio.run(self._supervisor.run())
 
     def _open_ways(self):

@@ -10,6 +10,8 @@ import time
 from hublink.link import HUB, Link
 from hublink.paths import Paths
 
+from hub import roomy
+
 _READ_BYTES = 512  # two full frames: what is done once a read is done half as often
 _TIMER_SLICE_MS = 100  # the longest sleep: a timer that falls due meanwhile waits at most so long
 
@@ -21,6 +23,7 @@ class Uplink:
         self._handlers = {}
         self._devices = []
         self.paths = []
+        roomy.spread(Link)
         for profile, stream in ways:
             link = Link(HUB, profile, hello=hello, held=held, trace_frames=0)
             self.paths.append(Path(self, link, stream))
@@ -33,6 +36,12 @@ class Uplink:
     def on(self, name, handler):
         """Give the values of each message of that name to `handler(*values)`."""
         self._handlers[name] = handler
+
+    def deliver(self, name, values):
+        """A message came."""
+        handler = self._handlers.get(name)
+        if handler:
+            handler(*values)
 
     def attach(self, device):
         """Tell the device: `link_up()`, `link_down()`, `link_writable(channel)`."""
@@ -87,9 +96,7 @@ class Uplink:
                 return
             kind = event[0]
             if kind == "message":
-                handler = self._handlers.get(event[1])
-                if handler:
-                    handler(*event[2])
+                self.deliver(event[1], event[2])
             elif kind == "up":
                 for device in self._devices:
                     device.link_up()
@@ -107,6 +114,8 @@ class Path:
 
     def __init__(self, uplink, link, stream):
         self.link = link
+        link.deliver = uplink.deliver
+        roomy.spread(link)
         self._uplink = uplink
         self._stream = stream
         self._wake = asyncio.Event()

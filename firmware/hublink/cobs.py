@@ -5,13 +5,15 @@ receipts, so most frames are coded by one `find` and one slice. Code bytes are X
 keeps them from ever being it (a code is never 0).
 """
 
-SENTINEL = 0x7E
+from hublink import const
+
+SENTINEL = const(0x7E)
 _SENTINEL = b"\x7e"
-_SPAN = 16  # sentinels in a row, of which a hostile or unlucky raster is made, are coded so many at a time
+_SPAN = const(16)  # sentinels in a row, of which a hostile or unlucky raster is made, are coded so many at a time
 _SENTINELS = _SENTINEL * _SPAN
-_EMPTY_RUN = 1 ^ SENTINEL
+_EMPTY_RUN = const(1 ^ SENTINEL)
 _EMPTY_RUNS = bytes((_EMPTY_RUN,)) * _SPAN
-_RUN_MAX = 254  # a block's longest run of data; its code 255 has no sentinel behind it
+_RUN_MAX = const(254)  # a block's longest run of data; its code 255 has no sentinel behind it
 
 
 def encoded_bytes_max(length):

@@ -5,28 +5,29 @@ It lies between 0x10 and 0x1F, where no text has a byte: that is how text on the
 Each frame is COBS-coded and stands between two delimiters; empty space between delimiters is filling.
 """
 
-import struct
 from binascii import crc32
+from struct import pack_into, unpack_from
 
-from hublink import cobs
+from hublink import cobs, const
 
-FRAMING_VERSION = 1
+FRAMING_VERSION = const(1)
 HELLO, OPEN, DATA, ACK, NAK, PING, PONG, CLOSE = range(8)
 TYPE_NAMES = ("HELLO", "OPEN", "DATA", "ACK", "NAK", "PING", "PONG", "CLOSE")
 
 DELIMITER = b"\x7e"
-PAYLOAD_BYTES_MAX = 240
+PAYLOAD_BYTES_MAX = const(240)
 HEADER = "<BBHHH"
-HEADER_BYTES = 8
-CRC_BYTES = 4
-_CRC_RESIDUE = 0x2144DF1C  # CRC-32 over anything and its own CRC-32
-RAW_BYTES_MIN = HEADER_BYTES + CRC_BYTES
-RAW_BYTES_MAX = HEADER_BYTES + PAYLOAD_BYTES_MAX + CRC_BYTES
-CODED_BYTES_MAX = RAW_BYTES_MAX + RAW_BYTES_MAX // 254 + 1
-_FROM_HUB = 0x08
+HEADER_BYTES = const(8)
+CRC_BYTES = const(4)
+_CRC_RESIDUE = const(0x2144DF1C)  # CRC-32 over anything and its own CRC-32
+RAW_BYTES_MIN = const(HEADER_BYTES + CRC_BYTES)
+RAW_BYTES_MAX = const(HEADER_BYTES + PAYLOAD_BYTES_MAX + CRC_BYTES)
+CODED_BYTES_MAX = const(RAW_BYTES_MAX + RAW_BYTES_MAX // 254 + 1)
+_SENTINEL = const(0x7E)  # cobs.SENTINEL
+_FROM_HUB = const(0x08)
 _ESCAPE = FRAMING_VERSION << 4 | _FROM_HUB | ACK  # the one kind that text may hold as well
-_RUNS_FOLLOWED = 8
-_TEXT_BYTES_MAX = 1024  # an unfinished line is handed on when it gets this long
+_RUNS_FOLLOWED = const(8)
+_TEXT_BYTES_MAX = const(1024)  # an unfinished line is handed on when it gets this long
 
 
 class FrameWriter:
@@ -37,7 +38,7 @@ class FrameWriter:
         self._raw = bytearray(RAW_BYTES_MAX)
         self._coded = bytearray(CODED_BYTES_MAX + 2)
         self._view = memoryview(self._coded)
-        self._coded[0] = cobs.SENTINEL
+        self._coded[0] = _SENTINEL
 
     def frame(self, kind, message, session, sequence, ack, payload):
         """One coded frame with a delimiter on either side, as bytes. ValueError if the payload is too long."""
@@ -45,14 +46,14 @@ class FrameWriter:
         if length > PAYLOAD_BYTES_MAX:
             raise ValueError("payload of %d bytes; at most %d fit a frame" % (length, PAYLOAD_BYTES_MAX))
         raw = self._raw
-        struct.pack_into(HEADER, raw, 0, self._kind | kind, message, session, sequence, ack)
+        pack_into(HEADER, raw, 0, self._kind | kind, message, session, sequence, ack)
         end = HEADER_BYTES + length
         raw[HEADER_BYTES:end] = payload
         raw[end : end + CRC_BYTES] = b"\0\0\0\0"
         checksum = crc32(memoryview(raw)[:end])
-        struct.pack_into("<I", raw, end, checksum)
+        pack_into("<I", raw, end, checksum)
         at = cobs.encode_into(raw, end + CRC_BYTES, self._view, 1)
-        self._coded[at] = cobs.SENTINEL
+        self._coded[at] = _SENTINEL
         return bytes(self._view[: at + 1])
 
 
@@ -79,12 +80,16 @@ class FrameReader:
         start = 0
         while start < length:
             if not self._filled and not self._skipping:
-                while start < length and data[start] == cobs.SENTINEL:  # filling
+                while start < length and data[start] == _SENTINEL:  # filling
                     start += 1
-            if not self._filled and not self._skipping:
-                end = _end_of_frame(data, start, length)
-                if end and self._take(view[start:end]):
-                    start = end + 1
+                at = start  # of the delimiter behind the frame that begins here, by the lengths of its first runs:
+                for _ in range(_RUNS_FOLLOWED):  # ten times cheaper on an RP2040 than a search
+                    code = data[at] ^ _SENTINEL if at < length else 0
+                    if not code:
+                        break
+                    at += code
+                if start < at < length and not code and self._take(view[start:at]):  # the checksum says if it is right
+                    start = at + 1
                     continue
             found = data.find(DELIMITER, start, length)
             if found < 0:
@@ -125,7 +130,7 @@ class FrameReader:
     def _take(self, segment):
         """Hand on the frame that a segment holds; False if it holds none."""
         length = len(segment)
-        if segment[0] ^ cobs.SENTINEL == length:  # one run: nothing to undo
+        if segment[0] ^ _SENTINEL == length:  # one run: nothing to undo
             raw = segment[1:]
             length -= 1
         else:
@@ -133,10 +138,9 @@ class FrameReader:
             raw = self._raw_view[: max(0, length)]
         if not RAW_BYTES_MIN <= length <= RAW_BYTES_MAX or crc32(raw) != _CRC_RESIDUE:
             return False
-        kind, message, session, sequence, ack = struct.unpack_from(HEADER, raw, 0)
+        kind, message, session, sequence, ack = unpack_from(HEADER, raw, 0)
         if kind & 0xF8 == self._kind:
-            payload = raw[HEADER_BYTES : length - CRC_BYTES]
-            self._on_frame(kind & 7, message, session, sequence, ack, payload)
+            self._on_frame(kind & 7, message, session, sequence, ack, raw[HEADER_BYTES : length - CRC_BYTES])
         else:
             self._count("error_version" if kind >> 4 != FRAMING_VERSION else "error_echo")
         return True
@@ -165,20 +169,6 @@ class FrameReader:
         text = bytes(self._view[: self._filled])
         self._filled = 0
         self._on_text(text)
-
-
-def _end_of_frame(data, start, length):
-    """Where the delimiter behind the frame stands that begins at data[start], by the lengths of its first runs; 0 if
-    they don't lead there. Ten times cheaper on an RP2040 than a search; the checksum says if it is right."""
-    at = start
-    for _ in range(_RUNS_FOLLOWED):
-        if at >= length:
-            return 0
-        code = data[at] ^ cobs.SENTINEL
-        if code == 0:
-            return at
-        at += code
-    return 0
 
 
 def _ends_like_text(segment, filled):

@@ -26,30 +26,35 @@ Times are milliseconds on any clock, modulo 2**30 as MicroPython's ticks are.
 
 import struct
 
-from hublink import frame, hello as hello_codec, messages
+from hublink import const, frame, hello as hello_codec, messages
 from hublink.frame import ACK, CLOSE, DATA, HELLO, NAK, OPEN, PING, PONG
+from hublink.messages import BY_CODE
 from hublink.round_trip import RoundTrip
 
 HUB = "hub"
 BRIDGE = "bridge"
 IDLE, OPENING, UP, DOWN = "idle", "opening", "up", "down"
 
-TICKS_MASK = 0x3FFFFFFF
-_TICKS_HALF = 0x20000000
-QUEUE_MESSAGES = 16  # waiting to be sent, a channel
+TICKS_MASK = const(0x3FFFFFFF)
+_TICKS_HALF = const(0x20000000)
+QUEUE_MESSAGES = const(16)  # waiting to be sent, a channel
 CREDIT_MESSAGES = b"\x10\x04\x08\x08\x08\x08"  # a channel, at the start of a session; control's is never charged
 EVENTS_MAX = 128  # that the owner has not read; text and control stop well before, to leave room for all credit
 TRACE_FRAMES = 100  # each way
 STANDBY_HELLO_MS = 500  # on standby: three of them make a path that is known to be good or bad within 2 s
 HELLOS_APART_MS = 250  # two HELLOs so far apart, and no answer to a PING between: the hub has lost the session
-PINGED_MS_MAX = 10_000  # however busy the link: the peer's clock and the round trip are asked for so often
+PINGED_MS_MAX = const(10_000)  # however busy the link: the peer's clock and the round trip are asked for so often
 _COUNTED = ("frames_in", "frames_out", "bytes_in", "bytes_out", "retransmitted", "repeated", "gaps")
-_CHANNELS = 6
-_TEXT_EVENTS = 48
-_CONTROL_EVENTS = 80
+_CHANNELS = const(6)
+_TEXT_EVENTS = const(48)
+_CONTROL_EVENTS = const(80)
 _PING = "<I"
 _PONG = "<II"
-_NO_SESSION = 0
+_NO_SESSION = const(0)
+# What each frame of a job needs; a name that is not of this file would be looked up twice each time.
+_DATA = const(2)  # frame.DATA
+_CONTROL = const(0)  # messages.CONTROL
+_CREDIT = const(0)  # the code of "credit"
 
 
 def elapsed_ms(now, then):
@@ -63,6 +68,8 @@ class Link:
 
     `hello` (hub): a function returning the dict for HELLO. `session` (bridge): a random number 1…65535.
     `held`: channels whose credit the owner grants itself, with `grant`; on the others reading an event grants it.
+    `deliver`, which may be set: called with a message's name and values as it comes, where no event waits before it; an
+    event less for each. It may send and grant, and sees no message of a session whose "up" it has not read.
     """
 
     def __init__(self, role, profile, hello=None, session=_NO_SESSION, held=(), trace_frames=TRACE_FRAMES):
@@ -71,7 +78,9 @@ class Link:
         self.state = IDLE
         self.standby = False  # another path has the session, or is to have it
         self.peer = {}  # the other side's HELLO (bridge only)
-        self.statistics = {name: 0 for name in _COUNTED}  # and what is rarer, once it happens
+        self.deliver = None
+        self._statistics = {name: 0 for name in _COUNTED}  # and what is rarer, once it happens
+        self._frames_in = self._frames_out = self._bytes_in = self._bytes_out = 0
         self.trace = []
         self._trace_frames = trace_frames
         self._hello = hello
@@ -98,6 +107,14 @@ class Link:
     def round_trip_ms(self):
         """Smoothed; None until one was measured."""
         return self._round_trip.smoothed_ms
+
+    @property
+    def statistics(self):
+        """What happened so far, by name; not to be written to."""
+        statistics = self._statistics
+        statistics["frames_in"], statistics["frames_out"] = self._frames_in, self._frames_out
+        statistics["bytes_in"], statistics["bytes_out"] = self._bytes_in, self._bytes_out
+        return statistics
 
     @property
     def session(self):
@@ -130,10 +147,13 @@ class Link:
 
     def receive(self, data, now, length=None):
         """Take what the transport read: data[:length], bytes or bytearray."""
-        if now != self._now:
+        step = now - self._now
+        if step & TICKS_MASK < _TICKS_HALF:
+            self._now = now
+        else:
             self._note_time(now)
         length = len(data) if length is None else length
-        self.statistics["bytes_in"] += length
+        self._bytes_in += length
         self._reader.feed(data, length)
 
     def send(self, name, *values):
@@ -173,9 +193,10 @@ class Link:
 
     def give(self, channel, count):
         """Let the peer send `count` more messages; whether that is worth a frame now, which tells it."""
-        if channel == messages.CONTROL:
+        if channel == _CONTROL:
             return False
         self._granted[channel] = (self._granted[channel] + count) & 0xFFFF
+        self._offered[channel] += count
         due = self._credit_due[channel] + count
         self._credit_due[channel] = due
         if due * 2 >= CREDIT_MESSAGES[channel]:
@@ -185,16 +206,20 @@ class Link:
     def next_event(self):
         """The next ("up", hello), ("down", reason), ("message", name, values), ("writable", channel), ("text", bytes),
         on standby ("wanted",) at the hub and ("heard", hello) at the bridge, or None."""
-        if not self._events:
+        events = self._events
+        if not events:
             return None
-        event = self._events.pop(0)
+        event = events.pop(0)
         if event[0] == "message":
-            channel = messages.BY_NAME[event[1]].channel
-            if channel in self._held:
-                self.in_hand[channel] += 1
-            else:
-                self.give(channel, 1)
+            self._hand_over(messages.BY_NAME[event[1]].channel)
         return event
+
+    def _hand_over(self, channel):
+        """The owner has read a message."""
+        if channel in self._held:
+            self.in_hand[channel] += 1
+        else:
+            self.give(channel, 1)
 
     def peer_clock_ms(self, now):
         """The peer's clock now, never ahead of the truth; None until it has told. For deadlines in its own time."""
@@ -205,7 +230,10 @@ class Link:
 
     def data_to_send(self, now):
         """The next frame's bytes, or b"" when there is nothing to send now. Call again until it is empty."""
-        if now != self._now:
+        step = now - self._now
+        if step & TICKS_MASK < _TICKS_HALF:
+            self._now = now
+        else:
             self._note_time(now)
         if self._close_due:
             self._close_due = False
@@ -253,6 +281,7 @@ class Link:
 
     def _forget_session(self):
         self._session = _NO_SESSION
+        self._up = -1  # the session's number once it is up; until then no frame's
         self._send_next = 0  # number of the next new frame
         self._expected = 0  # number of the next frame to take
         self.flight = []  # [number, code, payload, first sent at, times sent], oldest first
@@ -275,8 +304,8 @@ class Link:
         self._round_trip.forget()
         self._sent_on = [0] * _CHANNELS  # messages, mod 2**16
         self._limit_of_peer = [0] * _CHANNELS
-        self._taken_on = [0] * _CHANNELS
         self._granted = [CREDIT_MESSAGES[channel] - self.in_hand[channel] for channel in range(_CHANNELS)]
+        self._offered = list(self._granted)  # how many of those the peer may still send
         self._credit_due = [0] * _CHANNELS
         self._credit_ready = False  # on some channel as much is due as is worth a frame
         self._queued = 0  # messages in all queues
@@ -311,6 +340,7 @@ class Link:
 
     def _come_up(self, peer_credit):
         self.state = UP
+        self._up = self._session
         self._heard_at = self._sent_at = self._pinged_at = self._now
         self._limit_of_peer = list(peer_credit)
         self._ping_now = not self._is_hub
@@ -324,10 +354,15 @@ class Link:
             self._events.append(("text", text))
 
     def _on_frame(self, kind, code, session, sequence, ack, payload):
-        self.statistics["frames_in"] += 1
+        self._frames_in += 1
         if self._trace_frames:
             self._remember("in", kind, code, session, sequence, ack, len(payload))
-        if kind > OPEN and session == self._session and session:
+        # The next frame in order of the session that is up, and nothing else to do for it: almost all of a job's.
+        if kind == _DATA and sequence == self._expected and ack == self._acked and session == self._up:
+            self._heard_at = self._now
+            self._strange_hello_at = None
+            self._take(code, payload)
+        elif kind > OPEN and session == self._session and session:
             self._on_session_frame(kind, code, sequence, ack, payload)
         elif kind == HELLO:
             self._on_hello(payload)
@@ -459,10 +494,13 @@ class Link:
     def _take(self, code, payload):
         """The next frame in order. What can't be read is counted and passed over: asking again would not mend it."""
         channel = code >> 4
-        if channel == messages.CONTROL:
+        if channel == _CONTROL:
             may_take = len(self._events) < _CONTROL_EVENTS
         elif channel < _CHANNELS:
-            may_take = 0 < ((self._granted[channel] - self._taken_on[channel]) & 0xFFFF) < 0x8000
+            left = self._offered[channel]
+            may_take = left > 0
+            if may_take:
+                self._offered[channel] = left - 1
         else:
             may_take = True
         if not may_take:
@@ -470,19 +508,21 @@ class Link:
             return
         self._expected = (self._expected + 1) & 0xFFFF
         self._nak_sent = False
-        if not self._ack_owed:
+        owed = self._ack_owed
+        if not owed:
             self._ack_since = self._now
-        self._ack_owed += 1
-        if channel < _CHANNELS:
-            self._taken_on[channel] = (self._taken_on[channel] + 1) & 0xFFFF
-        message = messages.BY_CODE.get(code)
+        self._ack_owed = owed + 1
+        message = BY_CODE.get(code)
         values = message.unpack(payload) if message else None
         if message is None or values is None:
             self._count("error_message")
             if channel < _CHANNELS:
                 self.give(channel, 1)
-        elif message.name == "credit":
+        elif code == _CREDIT:
             self._on_credit(values)
+        elif self.deliver and not self._events:
+            self._hand_over(channel)
+            self.deliver(message.name, values)
         else:
             self._events.append(("message", message.name, values))
 
@@ -501,7 +541,7 @@ class Link:
             self._events.append(("writable", channel))
 
     def _credit_left(self, channel):
-        if channel == messages.CONTROL:
+        if channel == _CONTROL:
             return QUEUE_MESSAGES
         return (self._limit_of_peer[channel] - self._sent_on[channel]) & 0xFFFF
 
@@ -638,7 +678,7 @@ class Link:
         self._resend -= 1
         entry[4] += 1
         self._flight_at = now
-        self.statistics["retransmitted"] += 1
+        self._statistics["retransmitted"] += 1
         return self._emit(DATA, entry[1], self._session, entry[0], entry[2])
 
     def _new_frame(self, now):
@@ -662,8 +702,7 @@ class Link:
             for channel in range(1, _CHANNELS):
                 if self._credit_due[channel] * 2 >= CREDIT_MESSAGES[channel]:
                     self._credit_due[channel] = 0
-                    credit = messages.BY_NAME["credit"]
-                    return credit.code, credit.pack((channel, self._granted[channel]))
+                    return _CREDIT, BY_CODE[_CREDIT].pack((channel, self._granted[channel]))
             self._credit_ready = False
         if self._queued:
             for channel in range(_CHANNELS):
@@ -682,8 +721,8 @@ class Link:
         self._ack_now = False
         self._life_due = False
         self._sent_at = self._now
-        self.statistics["frames_out"] += 1
-        self.statistics["bytes_out"] += len(coded)
+        self._frames_out += 1
+        self._bytes_out += len(coded)
         if self._trace_frames:
             self._remember("out", kind, code, session, sequence, self._expected, len(payload))
         return coded
@@ -691,7 +730,7 @@ class Link:
     # -- accounts ------------------------------------------------------------------------------------------------
 
     def _count(self, name, amount=1):
-        self.statistics[name] = self.statistics.get(name, 0) + amount
+        self._statistics[name] = self._statistics.get(name, 0) + amount
 
     def _remember(self, way, kind, code, session, sequence, ack, payload_bytes):
         """Keep the last frames for the journal; the hub keeps none."""

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hublink import link as link_module
 from hublink import messages
 from hublink.frame import ACK, DATA, NAK, PING, PONG
 from hublink.link import QUEUE_MESSAGES, TICKS_MASK
-from hublink.messages import CONTROL, DRAWER, INDICATOR, PRINTER, SCANNER
+from hublink.messages import BY_NAME, CONTROL, DRAWER, INDICATOR, PRINTER, SCANNER
 from hublink.profile import UART
 from tests.hublink.pair import SESSION, Pair, forge, frames_to_send, losing, read
 
@@ -433,6 +434,53 @@ def test_credit_taken_back_is_named_and_ignored() -> None:
     assert pair.hub.room(SCANNER) == 8
 
 
+# -- messages handed over as they come ---------------------------------------------------------------------------------
+
+
+def test_a_message_is_handed_over_as_it_comes_and_its_credit_given_back() -> None:
+    pair = Pair(window=8).up()
+    heard: list[tuple[str, Any]] = []
+    pair.hub.deliver = lambda name, values: heard.append((name, values))
+    for number in range(40):
+        assert pair.bridge.send("kick", number, 1, 200, 9)
+        pair.advance(30)
+    assert heard == [("kick", (number, 1, 200, 9)) for number in range(40)]
+    assert not [event for event in pair.hub_events if event[0] == "message"]
+
+
+def test_a_message_behind_an_event_that_was_not_read_waits_for_its_turn() -> None:
+    pair = Pair(window=8).up()
+    heard: list[str] = []
+    pair.hub.deliver = lambda name, values: heard.append(name)
+    pair.hub._events.append(("writable", SCANNER))
+    pair.hub.receive(forge(False, DATA, 0x31, data=b"\x01"), pair.now)
+    assert heard == []
+    assert [pair.hub.next_event(), pair.hub.next_event()] == [("writable", SCANNER), ("message", "show", (b"\x01",))]
+    pair.hub.receive(forge(False, DATA, 0x31, sequence=1, data=b"\x02"), pair.now)
+    assert heard == ["show"]
+
+
+def test_a_held_channels_message_is_in_hand_before_it_is_handed_over() -> None:
+    pair = Pair(window=8, held=(PRINTER,)).up()
+    in_hand: list[int] = []
+
+    def print_it(name: str, values: Any) -> None:
+        in_hand.append(pair.hub.in_hand[PRINTER])
+        pair.hub.grant(PRINTER)
+
+    pair.hub.deliver = print_it
+    for _ in range(30):
+        assert pair.bridge.send("job_data", b"x")
+        pair.advance(30)
+    assert in_hand == [1] * 30
+
+
+def test_what_a_job_needs_of_other_modules_is_the_same_here() -> None:
+    assert link_module._DATA == DATA
+    assert link_module._CONTROL == CONTROL
+    assert BY_NAME["credit"].code == link_module._CREDIT
+
+
 # -- counters and clocks that wrap -------------------------------------------------------------------------------------
 
 
@@ -441,7 +489,7 @@ def test_sequence_and_credit_go_over_their_ends(numbers: int) -> None:
     pair = Pair(window=8).up()
     for link in (pair.hub, pair.bridge):
         link._send_next = link._expected = link._acked = numbers
-        for account in (link._sent_on, link._taken_on):
+        for account in (link._sent_on,):
             account[:] = [(count + numbers) & 0xFFFF for count in account]
         link._limit_of_peer = [(limit + numbers) & 0xFFFF for limit in link._limit_of_peer]
         link._granted = [(limit + numbers) & 0xFFFF for limit in link._granted]

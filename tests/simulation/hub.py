@@ -73,6 +73,7 @@ class SimulatedHub:
 
     def _make_link(self) -> None:
         self.link = Link(HUB, self._profile, hello=self._hello, held=(PRINTER,), trace_frames=0)
+        self.link.deliver = self._on_message
 
     def _start_link(self) -> None:
         self._timer_at = 0.0
@@ -145,9 +146,7 @@ class SimulatedHub:
     def _on_event(self, event: tuple[Any, ...]) -> None:
         kind = event[0]
         if kind == "message":
-            handler = getattr(self, "_on_" + event[1], None)
-            self._world.promise(handler, f"the hub was told {event[1]}, which only a hub says")
-            handler(*event[2])  # type: ignore[misc]
+            self._on_message(event[1], event[2])
         elif kind == "up":
             self._world.say("hub", "link up")
             self._counter.sessions.add((self.boot_id, self.link._nonce, self.link._session))
@@ -164,6 +163,11 @@ class SimulatedHub:
                 self._send_scans()
             elif event[1] == PRINTER and self._tell_due:
                 self._tell_job()
+
+    def _on_message(self, name: str, values: tuple[Any, ...]) -> None:
+        handler = getattr(self, "_on_" + name, None)
+        self._world.promise(handler, f"the hub was told {name}, which only a hub says")
+        handler(*values)  # type: ignore[misc]
 
     # -- scanner ---------------------------------------------------------------------------------------------------
 

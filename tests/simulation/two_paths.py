@@ -55,6 +55,9 @@ class TwoPathHub(SimulatedHub):
 
     def _make_link(self) -> None:
         links = [Link(HUB, self._profile, hello=self._hello, held=(PRINTER,), trace_frames=0) for _ in BOTH]
+        if self._life % 2:  # either way is the firmware's: it depends on what waits before a message
+            for link in links:
+                link.deliver = self._on_message
         self.link: Any = _Session(Paths(links))
 
     def _start_link(self) -> None:
