@@ -11,7 +11,7 @@ from hublink.faults import BY_NUMBER
 from hublink.link import BRIDGE, Link
 from hublink.profile import PROFILES
 from tests.emulator.drill import ARM_PIN, DIE_PIN, HEAP_PIN, NUMBER_PINS, SETTLE_PIN
-from tests.emulator.measure import BYTE_NS, HIGH_PINS, PRINTER, SCANNER, Rig
+from tests.emulator.measure import BYTE_NS, PRINTER, SCANNER, Rig
 
 # What the supervisor is given, each with the steps of its work.
 TASKS: Final = {

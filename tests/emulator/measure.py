@@ -39,7 +39,6 @@ SCANS: Final = 50
 CODE: Final = b"]E04006381333931\r"
 CYCLES_A_MS: Final = 125_000
 FLAT_BYTES: Final = 512  # the lists of the link's queues may keep what they grew to once
-HIGH_PINS: Final = (6, 16, 22)  # scanner plugged in, drawer closed, button not pressed: no fault makes the LED blink
 PROBE, ALIVE = b"\x10\x04\x01", b"\x12"  # DLE EOT 1 and its answer
 ENABLE_ASB, ASB = b"\x1d\x61\x0f", b"\x10\x00\x00\x00"
 # Runs beside the firmware and tells its heap while a pin is high: a collection costs 40 ms, which nobody else pays for.
@@ -217,8 +216,6 @@ async def laid(image: Path) -> bytes:
 def measure(image: Path, flash: bytes) -> Iterator[Figure]:
     """The figures, one by one as they come; it takes minutes."""
     rig = Rig(image, flash)
-    for pin in HIGH_PINS:
-        rig.pico.drive(pin, 1)
     rig.until("up")
     yield Figure(name="power-on to HELLO", value=rig.heard_at_ms[0], unit="ms", goal=1500)
     free, _ = rig.ask_heap()
