@@ -29,7 +29,7 @@ import struct
 from hublink import const, frame, hello as hello_codec, messages
 from hublink.frame import ACK, CLOSE, DATA, HELLO, NAK, OPEN, PING, PONG
 from hublink.messages import BY_CODE
-from hublink.round_trip import RoundTrip
+from hublink.round_trip import RoundTrip, elapsed_ms
 
 HUB = "hub"
 BRIDGE = "bridge"
@@ -51,16 +51,9 @@ _CONTROL_EVENTS = const(80)
 _PING = "<I"
 _PONG = "<II"
 _NO_SESSION = const(0)
-# What each frame of a job needs; a name that is not of this file would be looked up twice each time.
-_DATA = const(2)  # frame.DATA
+_DATA = const(2)  # frame.DATA: a name that is not of this file is looked up twice each time
 _CONTROL = const(0)  # messages.CONTROL
 _CREDIT = const(0)  # the code of "credit"
-
-
-def elapsed_ms(now, then):
-    """Milliseconds from `then` to `now`, 0 where the clock stepped back."""
-    span = (now - then) & TICKS_MASK
-    return span if span < _TICKS_HALF else 0
 
 
 class Link:
@@ -68,8 +61,7 @@ class Link:
 
     `hello` (hub): a function returning the dict for HELLO. `session` (bridge): a random number 1…65535.
     `held`: channels whose credit the owner grants itself, with `grant`; on the others reading an event grants it.
-    `deliver`, which may be set: called with a message's name and values as it comes, where no event waits before it; an
-    event less for each. It may send and grant, and sees no message of a session whose "up" it has not read.
+    `deliver(name, values)`, which may be set, takes each message before which no event waits; it may send and grant.
     """
 
     def __init__(self, role, profile, hello=None, session=_NO_SESSION, held=(), trace_frames=TRACE_FRAMES):
@@ -79,8 +71,7 @@ class Link:
         self.standby = False  # another path has the session, or is to have it
         self.peer = {}  # the other side's HELLO (bridge only)
         self.deliver = None
-        self._statistics = {name: 0 for name in _COUNTED}  # and what is rarer, once it happens
-        self._frames_in = self._frames_out = self._bytes_in = self._bytes_out = 0
+        self.statistics = {name: 0 for name in _COUNTED}  # and what is rarer, once it happens
         self.trace = []
         self._trace_frames = trace_frames
         self._hello = hello
@@ -107,14 +98,6 @@ class Link:
     def round_trip_ms(self):
         """Smoothed; None until one was measured."""
         return self._round_trip.smoothed_ms
-
-    @property
-    def statistics(self):
-        """What happened so far, by name; not to be written to."""
-        statistics = self._statistics
-        statistics["frames_in"], statistics["frames_out"] = self._frames_in, self._frames_out
-        statistics["bytes_in"], statistics["bytes_out"] = self._bytes_in, self._bytes_out
-        return statistics
 
     @property
     def session(self):
@@ -147,13 +130,10 @@ class Link:
 
     def receive(self, data, now, length=None):
         """Take what the transport read: data[:length], bytes or bytearray."""
-        step = now - self._now
-        if step & TICKS_MASK < _TICKS_HALF:
-            self._now = now
-        else:
+        if now != self._now:
             self._note_time(now)
         length = len(data) if length is None else length
-        self._bytes_in += length
+        self.statistics["bytes_in"] += length
         self._reader.feed(data, length)
 
     def send(self, name, *values):
@@ -174,8 +154,7 @@ class Link:
         """How many messages would be sent on as they come: queue space and credit. If 0, a "writable" event follows."""
         if self.state != UP:
             return 0
-        waiting = len(self.queues[channel])
-        room = min(QUEUE_MESSAGES, self._credit_left(channel)) - waiting
+        room = min(QUEUE_MESSAGES, self._credit_left(channel)) - len(self.queues[channel])
         if room <= 0:
             self._wanted[channel] = True
             return 0
@@ -206,10 +185,9 @@ class Link:
     def next_event(self):
         """The next ("up", hello), ("down", reason), ("message", name, values), ("writable", channel), ("text", bytes),
         on standby ("wanted",) at the hub and ("heard", hello) at the bridge, or None."""
-        events = self._events
-        if not events:
+        if not self._events:
             return None
-        event = events.pop(0)
+        event = self._events.pop(0)
         if event[0] == "message":
             self._hand_over(messages.BY_NAME[event[1]].channel)
         return event
@@ -230,10 +208,7 @@ class Link:
 
     def data_to_send(self, now):
         """The next frame's bytes, or b"" when there is nothing to send now. Call again until it is empty."""
-        step = now - self._now
-        if step & TICKS_MASK < _TICKS_HALF:
-            self._now = now
-        else:
+        if now != self._now:
             self._note_time(now)
         if self._close_due:
             self._close_due = False
@@ -275,7 +250,7 @@ class Link:
         elif self.flight and elapsed_ms(now, self._flight_at) >= self._round_trip.timeout_ms:
             self._round_trip.back_off()
             self._flight_at = now
-            self._go_back()
+            self._resend = len(self.flight)
 
     # -- session state -------------------------------------------------------------------------------------------
 
@@ -325,18 +300,14 @@ class Link:
 
     def _go_down(self, reason):
         closing, close_due = self._session, self._close_due
-        self._drop_messages()
-        self._events.append(("down", reason))
+        # Messages taken but not yet read die with their session: their channels settle them again.
+        self._events[:] = [event for event in self._events if event[0] != "message"] + [("down", reason)]
         self._forget_session()
         self._closing_session, self._close_due = closing, close_due
         self.state = DOWN
         if self._is_hub:
             self._nonce = (self._nonce + 1) & 0xFFFF
             self.state = OPENING
-
-    def _drop_messages(self):
-        """Messages taken but not yet read die with their session: their channels settle them again."""
-        self._events[:] = [event for event in self._events if event[0] != "message"]
 
     def _come_up(self, peer_credit):
         self.state = UP
@@ -354,7 +325,7 @@ class Link:
             self._events.append(("text", text))
 
     def _on_frame(self, kind, code, session, sequence, ack, payload):
-        self._frames_in += 1
+        self.statistics["frames_in"] += 1
         if self._trace_frames:
             self._remember("in", kind, code, session, sequence, ack, len(payload))
         # The next frame in order of the session that is up, and nothing else to do for it: almost all of a job's.
@@ -427,7 +398,9 @@ class Link:
         if nonce != self._nonce or boot_id != self._hello()["boot_id"]:
             self._count("error_session")
         elif self.state == OPENING and self.standby:
-            self._on_standby(("wanted",))  # the owner ends the other session; this one then has new cursors to tell
+            self._events += (
+                [("wanted",)] if len(self._events) < _TEXT_EVENTS else []
+            )  # the owner ends the other session; this one then has new cursors to tell
         elif self.state == OPENING:
             self._session = session
             self._come_up(credit)
@@ -444,16 +417,12 @@ class Link:
                 self._pong_due = struct.unpack(_PING, payload)[0]
                 return
             if self.standby and kind == PONG and self.peer:
-                self._on_standby(("heard", self.peer))
+                self._events += [("heard", self.peer)] if len(self._events) < _TEXT_EVENTS else []
                 return
         self._count("error_session")
         if not self._is_hub and self.state == OPENING and session and kind != CLOSE:
             self._closing_session = session
             self._close_due = True
-
-    def _on_standby(self, event):
-        if len(self._events) < _TEXT_EVENTS:
-            self._events.append(event)
 
     def _on_session_frame(self, kind, code, sequence, ack, payload):
         if kind == CLOSE:
@@ -474,7 +443,7 @@ class Link:
         elif kind == DATA:
             self._on_data_out_of_order(sequence)
         elif kind == NAK:
-            self._go_back()
+            self._resend = len(self.flight)
         elif kind == PING and len(payload) == 4:
             self._pong_due = struct.unpack(_PING, payload)[0]
         elif kind == PONG and len(payload) == 8:
@@ -496,22 +465,18 @@ class Link:
         channel = code >> 4
         if channel == _CONTROL:
             may_take = len(self._events) < _CONTROL_EVENTS
-        elif channel < _CHANNELS:
-            left = self._offered[channel]
-            may_take = left > 0
-            if may_take:
-                self._offered[channel] = left - 1
         else:
-            may_take = True
+            may_take = channel >= _CHANNELS or self._offered[channel] > 0
         if not may_take:
             self._count("error_credit")
             return
+        if channel < _CHANNELS:
+            self._offered[channel] -= 1
         self._expected = (self._expected + 1) & 0xFFFF
         self._nak_sent = False
-        owed = self._ack_owed
-        if not owed:
+        if not self._ack_owed:
             self._ack_since = self._now
-        self._ack_owed = owed + 1
+        self._ack_owed += 1
         message = BY_CODE.get(code)
         values = message.unpack(payload) if message else None
         if message is None or values is None:
@@ -594,9 +559,6 @@ class Link:
         for entry in self.flight:
             entry[3] = (entry[3] + step) & TICKS_MASK
 
-    def _go_back(self):
-        self._resend = len(self.flight)
-
     def _left(self, now, since, span_ms):
         """Milliseconds left of a span that began at `since` (None: it is due)."""
         return 0 if since is None else max(0, span_ms - elapsed_ms(now, since))
@@ -627,9 +589,8 @@ class Link:
         if not self._open_due:
             return b""
         self._open_due = False
-        peer = self.peer
-        protocol = min(hello_codec.PROTOCOL_MAX, peer["protocol_max"])
-        payload = hello_codec.pack_open(peer["nonce"], peer["boot_id"], bytes(self._granted), protocol)
+        protocol = min(hello_codec.PROTOCOL_MAX, self.peer["protocol_max"])
+        payload = hello_codec.pack_open(self.peer["nonce"], self.peer["boot_id"], bytes(self._granted), protocol)
         return self._emit(OPEN, 0, self._session, 0, payload)
 
     def _session_frame(self, now):
@@ -678,7 +639,7 @@ class Link:
         self._resend -= 1
         entry[4] += 1
         self._flight_at = now
-        self._statistics["retransmitted"] += 1
+        self.statistics["retransmitted"] += 1
         return self._emit(DATA, entry[1], self._session, entry[0], entry[2])
 
     def _new_frame(self, now):
@@ -721,8 +682,8 @@ class Link:
         self._ack_now = False
         self._life_due = False
         self._sent_at = self._now
-        self._frames_out += 1
-        self._bytes_out += len(coded)
+        self.statistics["frames_out"] += 1
+        self.statistics["bytes_out"] += len(coded)
         if self._trace_frames:
             self._remember("out", kind, code, session, sequence, self._expected, len(payload))
         return coded
@@ -730,7 +691,7 @@ class Link:
     # -- accounts ------------------------------------------------------------------------------------------------
 
     def _count(self, name, amount=1):
-        self._statistics[name] = self._statistics.get(name, 0) + amount
+        self.statistics[name] = self.statistics.get(name, 0) + amount
 
     def _remember(self, way, kind, code, session, sequence, ack, payload_bytes):
         """Keep the last frames for the journal; the hub keeps none."""

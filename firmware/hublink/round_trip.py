@@ -1,5 +1,16 @@
 """How long an answer takes, and how long to wait for one: RFC 6298 in whole numbers, with 1 ms of granularity."""
 
+from hublink import const
+
+_TICKS_MASK = const(0x3FFFFFFF)
+_TICKS_HALF = const(0x20000000)
+
+
+def elapsed_ms(now, then):
+    """Milliseconds from `then` to `now`, 0 where the clock stepped back."""
+    span = (now - then) & _TICKS_MASK
+    return span if span < _TICKS_HALF else 0
+
 
 class RoundTrip:
     def __init__(self, profile):
