@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import threading
 import time
 import traceback
@@ -185,15 +186,19 @@ class FakeBoard:
                 del buffer[:3]
                 self._say(b"R\x00")  # raw paste is known, and isn't there
                 continue
-            if buffer[0] in (1, 2, 3, 0x0D):
-                key = buffer.pop(0)
-                if key == 1:
+            if buffer[0] == 0x0D:
+                del buffer[0]
+                continue
+            end = buffer.find(b"\x04")
+            control = re.search(rb"[\x01\x02\x03]", bytes(buffer if end < 0 else buffer[:end]))
+            if control is not None:  # what was typed before it is forgotten
+                del buffer[: control.end()]
+                if control[0] == b"\x01":
                     self._say(b"raw REPL; CTRL-B to exit\r\n>")
-                elif key == 2:
+                elif control[0] == b"\x02":
                     self._raw = False
                     self._say(b"\r\n" + PROMPT)
                 continue
-            end = buffer.find(b"\x04")
             if end < 0:
                 return
             code = bytes(buffer[:end]).decode()
