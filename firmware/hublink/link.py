@@ -203,8 +203,7 @@ class Link:
         """The peer's clock now, never ahead of the truth; None until it has told. For deadlines in its own time."""
         if self._peer_clock is None:
             return None
-        stamp, heard_at = self._peer_clock
-        return (stamp + elapsed_ms(now, heard_at)) & TICKS_MASK
+        return (self._peer_clock[0] + elapsed_ms(now, self._peer_clock[1])) & TICKS_MASK
 
     def data_to_send(self, now):
         """The next frame's bytes, or b"" when there is nothing to send now. Call again until it is empty."""
@@ -215,9 +214,7 @@ class Link:
             return self._emit(CLOSE, 0, self._closing_session, 0, b"")
         if self.state == OPENING:
             return self._opening_frame(now)
-        if self.state != UP:
-            return b""
-        return self._session_frame(now)
+        return self._session_frame(now) if self.state == UP else b""
 
     def next_timer(self, now):
         """Milliseconds until `handle_timer` (and then `data_to_send`) wants to be called; None: not at all."""
@@ -398,9 +395,7 @@ class Link:
         if nonce != self._nonce or boot_id != self._hello()["boot_id"]:
             self._count("error_session")
         elif self.state == OPENING and self.standby:
-            self._events += (
-                [("wanted",)] if len(self._events) < _TEXT_EVENTS else []
-            )  # the owner ends the other session; this one then has new cursors to tell
+            self._on_standby(("wanted",))  # the owner ends the other session; this one then has new cursors to tell
         elif self.state == OPENING:
             self._session = session
             self._come_up(credit)
@@ -417,12 +412,16 @@ class Link:
                 self._pong_due = struct.unpack(_PING, payload)[0]
                 return
             if self.standby and kind == PONG and self.peer:
-                self._events += [("heard", self.peer)] if len(self._events) < _TEXT_EVENTS else []
+                self._on_standby(("heard", self.peer))
                 return
         self._count("error_session")
         if not self._is_hub and self.state == OPENING and session and kind != CLOSE:
             self._closing_session = session
             self._close_due = True
+
+    def _on_standby(self, event):
+        if len(self._events) < _TEXT_EVENTS:
+            self._events.append(event)
 
     def _on_session_frame(self, kind, code, sequence, ack, payload):
         if kind == CLOSE:
