@@ -44,7 +44,10 @@ async def on_the_chip(bench: Bench) -> list[Figure]:
             while (figure := await asyncio.to_thread(_next, running)) is not None:
                 figures.append(figure)
                 advance()
-        await asyncio.gather(*(run.watch(bench, uf2, flash) for run in runs))
+        # Else the first one that ends by an error or by being stopped would leave the others' processes behind.
+        for outcome in await asyncio.gather(*(run.watch(bench, uf2, flash) for run in runs), return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
     return [*figures, *(figure for run in runs for figure in run.figures())]
 
 
@@ -93,7 +96,7 @@ class LongRun:
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
+            await process.communicate()
 
     def figures(self) -> Iterator[Figure]:
         """How much the heap has grown, if there is something to compare."""
