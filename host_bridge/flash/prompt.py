@@ -64,6 +64,8 @@ _walk('')
 """
 
 # Ctrl-C may have come before the hub had read that it was asked for the prompt: its next start would give it again.
+# Whatever firmware is there, none, damaged or of another version, may fail at this in any way: it is about to be
+# replaced or was just verified, and what follows, the reset, must not depend on it.
 _GIVEN = """
 try:
     from hub import survival
