@@ -9,12 +9,12 @@ from hub import survival
 
 survival.count_boot()  # before anything that can fail: five quick ones lead to safe mode
 
-from hub import board, technician  # noqa: E402
+from hub import board, start_only, technician  # noqa: E402
 
 
 def load():
     """The program, or None where somebody wants the prompt. It loads during the technician's second, not after it."""
-    if technician.was_asked_for() or technician.holds_button(board.load()):
+    if survival.wants_prompt() or technician.holds_button(board.load()):
         return None
     try:
         from hub import app
@@ -29,9 +29,11 @@ try:
         survival.forgive_boot()
         print("Counterhub: not started. Press Ctrl-D to start it.")
     else:
-        app.main()
+        hub = app.make_hub()
+        start_only.let_go(globals())
+        hub.run()
 except KeyboardInterrupt:
-    technician.ask_for_prompt()  # this life's watchdog would bite the technician
+    survival.restart_into_prompt()  # this life's watchdog would bite the technician
 except Exception as error:
     survival.crash(error)
 finally:

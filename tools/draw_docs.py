@@ -16,7 +16,7 @@ from host_bridge.boards import files, picture, wiring
 from host_bridge.boards.svg import FAINT, Drawing
 from host_bridge.state import Text
 from host_bridge.watch.texts import FAULT_TEXTS, PATTERN_TEXTS
-from hublink.faults import FAULTS, NOTICE, NUMBER_OF
+from hublink.fault_table import FAULTS, NOTICE, NUMBER_OF
 from hublink.light import AMBER, OFF, PATTERN_FAULT, steps
 from hublink.messages import PATTERNS
 
@@ -33,7 +33,7 @@ _REMEDY: Final = 690
 _SHOWN_MS: Final = 4200  # the longest pattern, once
 _LINE: Final = 21
 
-# A fault's number tells whom it concerns: hublink/faults.py.
+# A fault's number tells whom it concerns: hublink/fault_table.py.
 _CLERK, _TECHNICIAN, _BRIDGE, _LINK = range(1, 20), range(20, 40), range(40, 60), range(60, 80)
 _HEADING = Text("What the light says", "指示灯含义")
 _SUBTITLE = Text(
@@ -88,7 +88,7 @@ def faults_table() -> str:
     lines = [
         "# Faults / 故障",
         "",
-        "Made by `python -m tools.draw_docs` from `firmware/hublink/faults.py` and `host_bridge/watch/texts.py`.",
+        "Made by `python -m tools.draw_docs` from `firmware/hublink/fault_table.py` and `host_bridge/watch/texts.py`.",
         "",
         "**Blinks**: how often the light flashes between two pauses; red for an error, amber over green for a warning",
         "or notice. A light of one colour flashes for an error and shows dark gaps for a warning or notice. A fault of",

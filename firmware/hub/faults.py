@@ -1,6 +1,10 @@
 """The hub's active faults: devices raise and clear them by code; whoever shows them listens."""
 
-from hublink.faults import NUMBER_OF
+from hublink import fault_table
+
+# Of those that a hub finds out.
+_NUMBER_OF = {entry[1]: entry[0] for entry in fault_table.FAULTS if entry[0] < fault_table.FROM_BRIDGE}
+del fault_table  # see there
 
 
 class Faults:
@@ -14,7 +18,7 @@ class Faults:
 
     def set(self, code, active):
         """Raise or clear a fault; nothing happens if it is so already."""
-        number = NUMBER_OF[code]
+        number = _NUMBER_OF[code]
         if active == (number in self.active):
             return
         if active:
@@ -25,7 +29,7 @@ class Faults:
             listener()
 
     def is_active(self, code):
-        return NUMBER_OF[code] in self.active
+        return _NUMBER_OF[code] in self.active
 
     def numbers(self):
         """The active faults as the link carries them."""

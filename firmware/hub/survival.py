@@ -23,6 +23,7 @@ _LAYOUT = "<HB3sIH"  # boots, boots in quick succession, numbers of the crumb's 
 _LAYOUT_BYTES = const(12)
 _UNREAD = const(0x8000)  # in the count: the crumb is of the life that just ended
 _COUNT_MAX = const(999)
+_FOR_PROMPT = "prompt"
 _boots = None  # None: this boot is not counted yet
 _quick_boots = 1
 _crumb = ""
@@ -57,23 +58,31 @@ class _ScratchMemory:
             machine.mem32[self._first + at] = word
 
 
-# What crumbs are made of, by number; a word that is not here becomes "?". Append only: an update may come between a
-# crumb and its reading.
-_WORDS = tuple(
-    (
-        " ? hang late reset failing "
-        "link_read link_write link_time indicator drawer drawer_switch scanner scanner_sense "
-        "printer_write printer_read printer_watch "
-        "receive send timer light blip switch scan sense status probe update asked "
-        "pulse write trigger forced backup link_read2 link_write2 link_time2 backup_read backup_write backup_time "
-        "link link2 printer main boot board supervisor crash start read wait feed feeder hold pause resume flow power "
-        "clear alarm open left_open choose console usb uart tcp drawer_pulse drawer_alarm scanner_trigger "
-        "printer_feed printer_power safe_mode prompt witness "
-        "MemoryError OSError ImportError ValueError TypeError KeyError IndexError AttributeError RuntimeError "
-        "NameError SyntaxError OverflowError ZeroDivisionError NotImplementedError AssertionError UnicodeError "
-        "check"
-    ).split(" ")
+# What crumbs are made of; a word's number is its place, and one that is not here becomes "?". Append only: an update
+# may come between a crumb and its reading. One text: a list of words would take 4 KB.
+_WORDS = (
+    "  ? hang late reset failing "
+    "link_read link_write link_time indicator drawer drawer_switch scanner scanner_sense "
+    "printer_write printer_read printer_watch "
+    "receive send timer light blip switch scan sense status probe update asked "
+    "pulse write trigger forced backup link_read2 link_write2 link_time2 backup_read backup_write backup_time "
+    "link link2 printer main boot board supervisor crash start read wait feed feeder hold pause resume flow power "
+    "clear alarm open left_open choose console usb uart tcp drawer_pulse drawer_alarm scanner_trigger "
+    "printer_feed printer_power safe_mode prompt witness "
+    "MemoryError OSError ImportError ValueError TypeError KeyError IndexError AttributeError RuntimeError "
+    "NameError SyntaxError OverflowError ZeroDivisionError NotImplementedError AssertionError UnicodeError "
+    "check "
 )
+_NO_WORD = const(0)
+_UNKNOWN_WORD = const(1)
+
+
+def _number_of(word):
+    """A word's number, as a crumb keeps it."""
+    if not word:
+        return _NO_WORD
+    found = _WORDS.find(" %s " % word)
+    return _UNKNOWN_WORD if found < 1 or " " in word else _WORDS.count(" ", 0, found)
 
 
 def _crumb_numbers(crumb):
@@ -83,11 +92,12 @@ def _crumb_numbers(crumb):
     if parts[-1].endswith("s") and parts[-1][:-1].isdigit():
         seconds = int(parts.pop()[:-1]) + 1
     parts = (parts + ["", "", ""])[:3]
-    return bytes([_WORDS.index(part) if part in _WORDS else 1 for part in parts]), seconds & 0xFFFFFFFF
+    return bytes([_number_of(part) for part in parts]), seconds & 0xFFFFFFFF
 
 
 def _crumb_text(words, seconds, count):
-    parts = [_WORDS[number] if number < len(_WORDS) else "?" for number in words]
+    known = _WORDS[1:-1].split(" ")
+    parts = [known[number] if number < len(known) else "?" for number in words]
     if seconds:
         parts.append("%ds" % (seconds - 1))
     if count > 1:
@@ -193,6 +203,16 @@ def reset(why, error=None):
         keep_traceback(error)
     leave_crumb("reset:" + why)
     machine.reset()
+
+
+def restart_into_prompt():
+    """A technician wants it: the next life gives it instead of starting. Does not return."""
+    reset(_FOR_PROMPT)
+
+
+def wants_prompt():
+    """The last life ended to give it."""
+    return last_crumb().startswith("reset:" + _FOR_PROMPT)
 
 
 def traceback(error):

@@ -4,26 +4,13 @@ the running hub, which then restarts into it."""
 from micropython import const
 import time
 
-import machine
 from machine import Pin
 
-from hub import board, survival
+from hub import board
 
 _HELD_MS = const(50)  # a contact has stopped bouncing by then
 _SLICE_MS = const(10)
 _WINDOW_MS = const(1000)
-_REQUEST = "reset:prompt"
-
-
-def ask_for_prompt():
-    """Restart into the prompt. Does not return."""
-    survival.leave_crumb(_REQUEST)
-    machine.reset()
-
-
-def was_asked_for():
-    """The last life restarted to give the prompt."""
-    return survival.last_crumb().startswith(_REQUEST)
 
 
 def holds_button(config):

@@ -10,8 +10,6 @@ import time
 from hublink.link import HUB, Link
 from hublink.paths import Paths
 
-from hub import roomy
-
 _READ_BYTES = 512  # two full frames: what is done once a read is done half as often
 _TIMER_SLICE_MS = 100  # the longest sleep: a timer that falls due meanwhile waits at most so long
 
@@ -20,12 +18,15 @@ class Uplink:
     def __init__(self, ways, hello, held=()):
         """`ways`: (profile, stream) of each transport, the preferred one first. A stream is what the transport opened
         (transport.open_link): it waits, but never blocks."""
+        from hub import roomy  # the start's alone
+
         self._handlers = {}
         self._devices = []
         self.paths = []
         roomy.spread(Link)
         for profile, stream in ways:
             link = Link(HUB, profile, hello=hello, held=held, trace_frames=0)
+            roomy.spread(link)
             self.paths.append(Path(self, link, stream))
         self._links = Paths([path.link for path in self.paths])
 
@@ -115,7 +116,6 @@ class Path:
     def __init__(self, uplink, link, stream):
         self.link = link
         link.deliver = uplink.deliver
-        roomy.spread(link)
         self._uplink = uplink
         self._stream = stream
         self._wake = asyncio.Event()

@@ -4,7 +4,7 @@ on the hub and its picture on the dashboard.
 Colour is never alone: ready is steady, waiting is slow, a fault counts, a warning counts over a steady light.
 """
 
-from hublink.faults import BY_NUMBER, ERROR
+from hublink.faults import blinks, is_error
 from hublink.messages import PATTERNS
 
 OFF, GREEN, BLUE, RED, AMBER, VIOLET, WHITE = 0x000000, 0x00FF00, 0x0000FF, 0xFF0000, 0xFF8000, 0x8000FF, 0xFFFFFF
@@ -23,8 +23,8 @@ _ON_MS, _OFF_MS, _PAUSE_MS = 150, 150, 900
 
 def steps(pattern, fault=0):
     """The steps of a pattern; for PATTERN_FAULT, of the fault with that number."""
-    entry = BY_NUMBER.get(fault)
-    if pattern != PATTERN_FAULT or entry is None:
+    flashes = blinks(fault)
+    if pattern != PATTERN_FAULT or not flashes:
         return _FIXED.get(pattern, _FIXED[PATTERN_OFF])
-    colour, rest = (RED, OFF) if entry[3] == ERROR else (AMBER, GREEN)
-    return ((colour, _ON_MS), (rest, _OFF_MS)) * (entry[4] - 1) + ((colour, _ON_MS), (rest, _PAUSE_MS))
+    colour, rest = (RED, OFF) if is_error(fault) else (AMBER, GREEN)
+    return ((colour, _ON_MS), (rest, _OFF_MS)) * (flashes - 1) + ((colour, _ON_MS), (rest, _PAUSE_MS))

@@ -573,7 +573,7 @@ class Link:
             self._hello_at = now
             hello = self._hello()
             hello["nonce"] = self._nonce
-            hello["dictionary"] = messages.dictionary_hash()
+            hello["dictionary"] = messages.DICTIONARY_HASH
             hello["credit"] = bytes(self._granted)
             return self._emit(HELLO, 0, _NO_SESSION, 0, hello_codec.pack_hello(hello))
         if self._probe_due:

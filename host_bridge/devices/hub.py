@@ -20,7 +20,7 @@ from host_bridge.state import Devices, HubState
 from host_bridge.watch.crumb import explain
 from host_bridge.watch.faults import BRIDGE, FaultBoard
 from hublink.hello import FLAG_SAFE_MODE, RESET_CAUSES
-from hublink.messages import dictionary_hash
+from hublink.messages import DICTIONARY_HASH
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +163,7 @@ class HubDevices:
 
     def _compare_versions(self, dictionary: int) -> None:
         """What both sides know goes on; that there is something which one doesn't know is worth a word."""
-        differ = dictionary != dictionary_hash()
+        differ = dictionary != DICTIONARY_HASH
         if differ != ("versions_differ" in self._faults.codes(BRIDGE)):
             self.indicator.want(self._faults.report_bridge("versions_differ", differ))
 

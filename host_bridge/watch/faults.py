@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from host_bridge.events import EventBus, FaultEvent
 from host_bridge.state import FaultState, LinkState
 from host_bridge.watch.texts import FAULT_TEXTS
-from hublink.faults import BY_NUMBER, FAULTS, NOT_SENT, NUMBER_OF, worst
+from hublink.fault_table import BY_NUMBER, FAULTS, NOT_SENT, NUMBER_OF
+from hublink.faults import worst
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from host_bridge.boards.schema import Indicator
-from hublink.faults import NUMBER_OF
+from hublink.fault_table import NUMBER_OF
 from hublink.light import PATTERN_FAULT, PATTERN_READY, PATTERN_WAITING, WHITE, steps
 
 

@@ -90,7 +90,7 @@ class Model(RuleBasedStateMachine):
 
     def _bridge_knows_the_hubs_life(self) -> bool:
         life, hello = self.counter.board.life, self.counter.wire.hello if self.counter.wire else None
-        return life is not None and hello is not None and hello["boot_id"] == life.hub._boot_id
+        return life is not None and hello is not None and hello["boot_id"] == life.hub._hello()["boot_id"]
 
     @precondition(lambda self: self.alive and self.jobs)
     @rule(data=st.data())
@@ -240,7 +240,7 @@ class Model(RuleBasedStateMachine):
         if not self.alive:
             await counter.start_bridge()
         life = counter.board.life
-        if life and life.hub._safe_mode:  # five quick boots: it has no devices until it has lived for a minute
+        if life and life.hub._hello()["flags"]:  # five quick boots: it has no devices until it has lived for a minute
             self.may_be_lost |= set(self.codes)  # nobody read them
             await seconds(SETTLED_S)
             counter.board.start(WDT_RESET)
@@ -248,7 +248,7 @@ class Model(RuleBasedStateMachine):
         await until(lambda: counter.devices.printing.state().queued_jobs == 0, SETTLE_S, 0.5)
         hub = counter.board.life.hub if counter.board.life else None
         assert hub is not None
-        await until(lambda: not hub._scanner._ring, SETTLE_S, 0.1)
+        await until(lambda: not hub.scanner._ring, SETTLE_S, 0.1)
         await seconds(5)
 
     async def _judge(self) -> None:

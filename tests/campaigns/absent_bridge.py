@@ -115,7 +115,7 @@ class Absence:
     async def _jump(self, span_s: float) -> None:
         """The hub's clock goes on while no task is at work: it slept so long, and its supervisor need not wonder."""
         life: Any = self._counter.board.life
-        supervisor = life.hub._supervisor
+        supervisor = life.hub.supervisor
         await until(lambda: all(task.step is None for task in supervisor._tasks), step_s=0.0007)
         self._counter.board.ticks_offset += int(span_s * 1000)
         supervisor._loop_seen_at = life.ticks_ms()

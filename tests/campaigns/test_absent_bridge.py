@@ -43,7 +43,7 @@ def test_the_hub_notices_nothing_of_its_clock_coming_round(tmp_path: Path) -> No
         await seconds(4)
         assert board.life.ticks_ms() < 5000
         await absence._scan()
-        assert [scan[0] for scan in hub._scanner._ring] == [1, 2]
+        assert [scan[0] for scan in hub.scanner._ring] == [1, 2]
         await absence.bridge_comes(2)
         await absence._counter.kill_bridge()
         assert len(board.resets) == 1

@@ -7,7 +7,7 @@ from typing import Any
 from host_bridge.devices.hub import HubDevices
 from host_bridge.events import EventBus
 from host_bridge.watch.faults import FaultBoard
-from hublink.messages import NO_JOB, dictionary_hash
+from hublink.messages import DICTIONARY_HASH, NO_JOB
 from tests.devices.bench import Link
 from tests.firmware.virtual_time import in_virtual_time
 
@@ -43,11 +43,11 @@ async def test_another_dictionary_is_named_in_words_until_the_hub_is_updated() -
     nothing: Any = None
     HubDevices(wire, nothing, EventBus(), faults)
 
-    link.hello(dictionary_hash() ^ 1)
+    link.hello(DICTIONARY_HASH ^ 1)
     (fault,) = faults.active()
     assert (fault.code, fault.severity) == ("versions_differ", "notice")
     assert "counterhub flash" in fault.remedy.en and "counterhub flash" in fault.remedy.zh
     assert link.shown()[-1] == b""  # no clerk has to count it
 
-    link.hello(dictionary_hash())
+    link.hello(DICTIONARY_HASH)
     assert faults.active() == []

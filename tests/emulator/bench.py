@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from hublink.faults import BY_NUMBER
+from hublink.fault_table import BY_NUMBER
 from hublink.link import BRIDGE, Link
 from hublink.profile import PROFILES
 from tests.emulator.drill import ARM_PIN, DIE_PIN, HEAP_PIN, NUMBER_PINS, SETTLE_PIN

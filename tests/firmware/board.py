@@ -28,6 +28,7 @@ PINS, UARTS = 30, 3
 LED = 99  # the level of the board's own LED, among the pins'
 PUMP_S = 0.001
 BUSY_PUMP_S = 0.005  # how soon a device that takes nothing is asked again
+MODULES = ("app", "drawer", "kick_pins", "kick_printer", "printer", "scanner", "start_only", "technician")
 
 
 class Changes:
@@ -231,6 +232,7 @@ class Life:
         self.hub: Any = None
         self.tasks: list[asyncio.Task[Any]] = []
         self.printed: list[str] = []
+        self.scope: dict[str, Any] = {}  # the names that main.py left
         self._calls: list[asyncio.TimerHandle] = []
         self._modules: dict[str, types.ModuleType] = {}
         self._modules = self._load()
@@ -310,7 +312,16 @@ class Life:
         self._stand_ins["micropython"] = micropython()
         self._stand_ins |= self.board.modules
         with self.in_place():
-            for name in ("app", "drawer", "kick_pins", "kick_printer", "printer", "scanner"):
+            for name in (
+                "app",
+                "drawer",
+                "kick_pins",
+                "kick_printer",
+                "printer",
+                "scanner",
+                "start_only",
+                "technician",
+            ):
                 importlib.import_module("hub." + name)
             return {name: module for name, module in sys.modules.items() if _is_firmware(name)}
 
@@ -628,7 +639,7 @@ class Bench:
 
     @property
     def fault_codes(self) -> set[str]:
-        by_number = {entry[0]: entry[1] for entry in self.life._modules["hublink.faults"].FAULTS}
+        by_number = {entry[0]: entry[1] for entry in self.life._modules["hublink.fault_table"].FAULTS}
         return {by_number[number] for number in self.faults.active}
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hublink.faults import NUMBER_OF
+from hublink.fault_table import NUMBER_OF
 from tests.bridge.counter import BOARD, Counter
 from tests.firmware.board import HARD_RESET, LED, PWRON_RESET, WDT_RESET, Board
 from tests.firmware.virtual_time import in_virtual_time, run_in_virtual_time, seconds, the_loop, until
@@ -47,7 +47,7 @@ def test_the_hub_runs_on_a_board_with_any_of_the_devices(parts: Any) -> None:
 
 
 def tasks(hub: Any) -> dict[str, Any]:
-    return {task.name: task for task in hub._supervisor._tasks}
+    return {task.name: task for task in hub.supervisor._tasks}
 
 
 def crumb(hub: Board) -> str:
@@ -74,7 +74,7 @@ async def test_a_loop_that_hangs_leaves_the_name_of_the_task_at_work() -> None:
     hub = board(scanner=BOARD["scanner"])
     started = hub.start()
     await seconds(1)
-    supervisor = started._supervisor
+    supervisor = started.supervisor
     tasks(started)["scanner"].work("scan")
     hub.ticks_offset += 1600  # the loop has not turned for so long; interrupts come all the same
     supervisor._look(None)
@@ -92,7 +92,7 @@ async def test_a_task_that_dies_is_started_again_later_each_time_and_the_bridge_
     await counter.start_bridge()
     await until(lambda: counter.is_up)
     starts: list[float] = []
-    run = hub._scanner.read
+    run = hub.scanner.read
 
     async def dies(task: Any) -> None:
         starts.append(the_loop().time())
@@ -101,7 +101,7 @@ async def test_a_task_that_dies_is_started_again_later_each_time_and_the_bridge_
         await run(task)
 
     tasks(hub)["scanner"].run = dies
-    hub._scanner._split = explode(OSError("the UART is gone"))
+    hub.scanner._split = explode(OSError("the UART is gone"))
     await counter.scan(b"1234")
     await until(lambda: len(starts) == 4, 10)
     gaps = [second - first for first, second in itertools.pairwise(starts)]
@@ -110,7 +110,7 @@ async def test_a_task_that_dies_is_started_again_later_each_time_and_the_bridge_
     assert {fault.code for fault in counter.faults.active()} == {"task_failed"}
     events = await counter.journal.events(100)
     assert any(event.kind == "hub_task_failed" and "UART is gone" in event.detail["text"] for event in events)
-    del hub._scanner._split
+    del hub.scanner._split
     await counter.scan(b"5678")
     await until(lambda: counter.devices.scans.scans == 1)
     await counter.kill_bridge()
@@ -128,7 +128,7 @@ async def test_a_task_that_keeps_dying_resets_the_hub_on_purpose() -> None:
     hub = board(scanner=BOARD["scanner"])
     started = hub.start()
     await seconds(0.1)
-    started._scanner._look = explode(ValueError("broken"))
+    started.scanner._look = explode(ValueError("broken"))
 
     await until(lambda: len(hub.resets) > 1, 30)
 
@@ -141,19 +141,19 @@ async def test_five_quick_boots_lead_into_safe_mode_and_a_settled_life_out_of_it
     hub = board(scanner=BOARD["scanner"], drawer={"wiring": "gpio", "kick": [14]})
     for number in range(1, 6):
         started = hub.start(WDT_RESET if number > 1 else PWRON_RESET)
-        assert started._safe_mode == (number >= 5)
+        assert started._hello()["flags"] == (number >= 5)
         await seconds(5)
-    assert started._scanner is None
+    assert started.scanner is None
     assert started.faults.numbers()
     await seconds(SETTLED_S)
-    assert hub.start(WDT_RESET)._safe_mode is False
+    assert hub.start(WDT_RESET)._hello()["flags"] == 0
 
 
 @in_virtual_time
 async def test_a_life_of_a_minute_starts_the_count_anew() -> None:
     hub = board()
     for _ in range(8):
-        assert hub.start(WDT_RESET)._safe_mode is False
+        assert hub.start(WDT_RESET)._hello()["flags"] == 0
         await seconds(SETTLED_S)
 
 
@@ -202,7 +202,7 @@ DEVICE_TASKS = {"printer": "printer_read", "scanner": "scanner", "drawer": "draw
 async def problems_of(hub: Board) -> tuple[set[str], list[str]]:
     """What a bridge learns of a hub that has run for a while: its faults' codes, and the texts."""
     started = hub.start()
-    by_number = {entry[0]: entry[1] for entry in hub.life._modules["hublink.faults"].FAULTS}  # type: ignore[union-attr]
+    by_number = {entry[0]: entry[1] for entry in hub.life._modules["hublink.fault_table"].FAULTS}  # type: ignore[union-attr]
     await seconds(30)
     assert hub.resets == [PWRON_RESET]
     return {by_number[number] for number in started.faults.active}, started._problems
@@ -389,7 +389,7 @@ def test_a_file_system_that_takes_nothing_is_a_fault_of_its_own_and_all_goes_on(
         assert NUMBER_OF["hub_storage"] in started.faults.numbers()
         assert started._problems[0].startswith("file system: ")
         assert set(DEVICE_TASKS.values()) <= set(tasks(started))
-        started._scanner._look = explode(ValueError("broken"))
+        started.scanner._look = explode(ValueError("broken"))
         await until(lambda: len(hub.resets) > 1, 30)  # the traceback can't be kept; the crumb is
         assert crumb(hub) == "reset:failing:scanner_sense"
 
@@ -413,7 +413,7 @@ async def test_the_traceback_of_what_reset_the_hub_reaches_the_bridge_in_the_nex
     counter = Counter(tmp_path)
     started = counter.board.start(PWRON_RESET)
     await seconds(0.1)
-    started._scanner._look = explode(ValueError("broken beyond repair"))
+    started.scanner._look = explode(ValueError("broken beyond repair"))
     await until(lambda: len(counter.board.resets) > 1, 30)
     await counter.start_bridge()
     await until(lambda: counter.is_up)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import types
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def run(hub: Board, cause: int = PWRON_RESET, *files: str) -> Life:
                 if life.alive:
                     raise
                 assert type(error).__name__ == "CancelledError"  # the bench's reset
-    life.printed = said
+    life.printed, life.scope = said, scope
     return life
 
 
@@ -69,6 +70,19 @@ async def test_the_hub_starts_and_the_drawers_are_at_rest_before_anything_else()
     assert hub.levels[KICK] == 0 and not started(life)
     life = run(hub)
     assert started(life) and not at_prompt(life)
+
+
+@in_virtual_time
+async def test_what_the_start_alone_needs_is_let_go_of_and_nothing_that_runs_names_it() -> None:
+    life = run(bench(indicator={"kind": "mono", "pin": 2}, scanner=BOARD["scanner"], printer=BOARD["printer"]))
+    assert started(life)
+    names = life.module("start_only")._MODULES
+    kept = [module for name, module in life._modules.items() if name not in names]
+    let_go = [module for name, module in life._modules.items() if name in names]
+    assert len(let_go) == len(names) and len(kept) > 20
+    for module in [*kept, types.SimpleNamespace(**life.scope)]:
+        held = [name for name, value in vars(module).items() if any(value is one for one in let_go)]
+        assert not held, f"{module} holds {held}"
 
 
 @in_virtual_time
@@ -103,7 +117,7 @@ async def test_a_hub_that_is_asked_restarts_into_the_prompt_once() -> None:
     life = run(hub)
     restarts = no_restart(hub)
     with pytest.raises(asyncio.CancelledError):  # the bench's reset
-        life.hub._on_prompt(b"flash")
+        life.hub.ask_for_prompt(b"flash")
     assert restarts == [HARD_RESET]
     assert at_prompt(run(hub, WDT_RESET))
     assert started(run(hub, HARD_RESET))
@@ -114,7 +128,7 @@ def test_only_a_hub_whose_link_is_the_console_listens_to_that(transport: str, li
     async def main() -> None:
         hub = bench(link={**BOARD["link"], "transport": transport})
         life = run(hub)  # the bench has no console: nothing comes and nothing goes
-        assert ("prompt" in life.hub._uplink._handlers) == listens
+        assert ("prompt" in life.hub.uplink._handlers) == listens
 
     run_in_virtual_time(main())
 

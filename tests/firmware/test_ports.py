@@ -133,7 +133,7 @@ def test_the_hub_starts_whole_on_each_shipped_board(name: str) -> None:
         started = hub.start()
         await seconds(70)
         assert (hub.resets, started._problems) == ([PWRON_RESET], [])
-        running = {task.name for task in started._supervisor._tasks}
+        running = {task.name for task in started.supervisor._tasks}
         assert {"printer_write", "scanner", "drawer", "indicator"} <= running
 
     run_in_virtual_time(main())
@@ -145,7 +145,7 @@ def test_a_hung_loop_is_witnessed_and_ended_on_each_shipped_board(name: str) -> 
         hub = of_port(name)
         started = hub.start()
         await seconds(1)
-        task = next(task for task in started._supervisor._tasks if task.name == "scanner")
+        task = next(task for task in started.supervisor._tasks if task.name == "scanner")
         task.work("scan")
         await until(lambda: len(hub.resets) > 1, 20)
         assert hub.resets[-1] == WDT_RESET
@@ -164,10 +164,10 @@ async def test_a_busy_printer_holds_up_no_esp32_and_gets_every_byte_in_order() -
     line.take = paper.extend
     line.room = lambda: 0 if busy[0] else 1 << 20
     job = bytes(range(1, 241)) * 20
-    started._printer.phase = 1  # receiving
-    started._printer._total_bytes = len(job)
+    started.printer.phase = 1  # receiving
+    started.printer._total_bytes = len(job)
     for at in range(0, len(job), 240):
-        started._printer._on_job_data(job[at : at + 240])
+        started.printer._on_job_data(job[at : at + 240])
     await seconds(0.1)
     busy[0] = True  # and stays so for longer than any watchdog
     before = len(paper)

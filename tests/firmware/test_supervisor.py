@@ -42,14 +42,14 @@ async def crumb_of_the_next_life(hub: Board) -> str:
 
 @in_virtual_time
 async def test_the_tasks_here_are_all_that_a_hub_has() -> None:
-    assert {task.name for task in board().start()._supervisor._tasks} == set(TASKS)
+    assert {task.name for task in board().start().supervisor._tasks} == set(TASKS)
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_hang_outside_of_any_step_names_the_task_whose_turn_it_is(name: str) -> None:
     async def main() -> None:
         hub = board()
-        supervisor = hub.start()._supervisor
+        supervisor = hub.start().supervisor
 
         async def run(task: Any) -> None:
             hang_here(hub, supervisor)
@@ -66,9 +66,9 @@ async def test_a_hang_of_what_feeds_the_printer_is_the_writing_tasks() -> None:
     hub = board()
     started = hub.start()
     await seconds(1.25)  # between two ticks, when the printer's other task looks at it too
-    chunks = started._printer._chunks = Hanging(lambda: hang_here(hub, started._supervisor))
+    chunks = started.printer._chunks = Hanging(lambda: hang_here(hub, started.supervisor))
     chunks.armed = True
-    started._printer._wake.set()
+    started.printer._wake.set()
     assert (await crumb_of_the_next_life(hub)).startswith("hang:printer_write:wait:")
 
 
@@ -91,7 +91,7 @@ class Hanging(list[bytes]):
 @in_virtual_time
 async def test_a_hang_in_nobodys_turn_is_the_supervisors() -> None:
     hub = board()
-    supervisor = hub.start()._supervisor
+    supervisor = hub.start().supervisor
     await seconds(1)
     assert hub.life is not None
     hub.life.call_later(0.01, lambda: hang_here(hub, supervisor))
@@ -104,7 +104,7 @@ async def old_life(days: int) -> tuple[Board, Any, Any]:
     hub.start()
     life = hub.life
     assert life is not None
-    life.hub._supervisor._condemned = True  # the board's own supervisor sleeps, and its watchdog with it
+    life.hub.supervisor._condemned = True  # the board's own supervisor sleeps, and its watchdog with it
     module = life.module("supervisor")
     module.machine.WDT = lambda timeout: Fed()
     module._CHECK_MS = module._WITNESS_MS = 3600_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hublink.faults import NUMBER_OF
+from hublink.fault_table import NUMBER_OF
 from hublink.link import BRIDGE, Link
 from hublink.profile import PROFILES
 from tests.bridge.counter import BOARD
@@ -33,7 +33,7 @@ class Device:
 def started(**parts: Any) -> tuple[Any, Any, Device]:
     """(the hub, its uplink, a device that listens)."""
     board = Board({"name": "bench", "watchdog_ms": 4000, "link": BOARD["link"], **parts})
-    uplink = board.start()._uplink
+    uplink = board.start().uplink
     device = Device()
     uplink.attach(device)
     return board, uplink, device
@@ -93,7 +93,7 @@ async def test_a_hub_has_the_tasks_of_as_many_paths_as_its_board_file() -> None:
         board, _, _ = started(**parts)
         await seconds(1)
         assert board.life is not None
-        names = [task.name for task in board.life.hub._supervisor._tasks]
+        names = [task.name for task in board.life.hub.supervisor._tasks]
         assert [name for name in names if name.startswith("backup")] == expected
 
 

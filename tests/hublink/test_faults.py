@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hublink import faults
-from hublink.faults import BY_NUMBER, ERROR, FAULTS, NOTICE, WARNING
+from hublink.fault_table import BY_NUMBER, ERROR, FAULTS, NOTICE, NUMBER_OF, WARNING
 
 
 def test_numbers_and_codes_are_each_used_once() -> None:
-    assert len(BY_NUMBER) == len(faults.NUMBER_OF) == len(FAULTS)
+    assert len(BY_NUMBER) == len(NUMBER_OF) == len(FAULTS)
     assert all(1 <= entry[0] <= 255 for entry in FAULTS)
 
 
@@ -32,10 +32,15 @@ def test_the_worst_is_one_of_those_given_and_does_not_depend_on_their_order(numb
 
 
 def test_an_error_outranks_a_warning_and_that_a_notice() -> None:
-    notice, warning, error = (
-        faults.NUMBER_OF[code] for code in ("drawer_left_open", "paper_near_end", "printer_error")
-    )
+    notice, warning, error = (NUMBER_OF[code] for code in ("drawer_left_open", "paper_near_end", "printer_error"))
     assert faults.worst([notice, warning, error]) == error
     assert faults.worst([notice, warning]) == warning
     assert faults.worst([notice]) == notice
     assert faults.worst([]) == 0
+
+
+@given(st.integers(0, 255))
+def test_what_the_light_knows_of_a_number_is_what_the_table_says(number: int) -> None:
+    entry = BY_NUMBER.get(number)
+    assert faults.blinks(number) == (entry[4] if entry else 0)
+    assert faults.is_error(number) == (entry is not None and entry[3] == ERROR)

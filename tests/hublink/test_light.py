@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hublink import light
-from hublink.faults import ERROR, FAULTS
+from hublink.fault_table import ERROR, FAULTS
 from hublink.messages import PATTERNS
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hublink import messages
-from hublink.messages import BY_CODE, BY_NAME, DICTIONARY, Message
+from hublink.dictionary import DICTIONARY, hash_of
+from hublink.messages import BY_CODE, BY_NAME, Message
 
 NAMES = [entry[1] for entry in DICTIONARY]
 _FIELD = {"B": st.integers(0, 0xFF), "H": st.integers(0, 0xFFFF), "I": st.integers(0, 0xFFFFFFFF)}
@@ -76,8 +77,9 @@ def test_layouts_are_little_endian_and_unpadded(entry: tuple[int, str, str, str]
     assert entry[2] == "*" or entry[2].startswith("<")
 
 
-def test_the_hash_notices_a_changed_name_layout_field_or_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    hashes = {messages.dictionary_hash()}
+def test_the_hash_notices_a_changed_name_layout_field_or_order() -> None:
+    assert hash_of(DICTIONARY) == messages.DICTIONARY_HASH
+    hashes = {hash_of(DICTIONARY)}
     first, *rest = DICTIONARY
     for changed in (
         ((first[0], "credits", *first[2:]), *rest),
@@ -87,8 +89,7 @@ def test_the_hash_notices_a_changed_name_layout_field_or_order(monkeypatch: pyte
         (*rest, first),
         rest,
     ):
-        monkeypatch.setattr(messages, "DICTIONARY", changed)
-        hashes.add(messages.dictionary_hash())
+        hashes.add(hash_of(changed))
     assert len(hashes) == 7
 
 

@@ -36,7 +36,7 @@ def test_hello_open_and_an_answer_make_a_session() -> None:
     assert pair.kinds_sent(False)[0] == OPEN
     (up,) = [event for event in pair.bridge_events if event[0] == "up"]
     assert up[1]["name"] == "till 7"
-    assert up[1]["dictionary"] == messages.dictionary_hash()
+    assert up[1]["dictionary"] == messages.DICTIONARY_HASH
 
 
 def test_the_bridge_says_nothing_before_it_has_heard_a_hello() -> None:

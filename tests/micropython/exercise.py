@@ -82,7 +82,7 @@ def light_steps(pattern, fault):
 
 
 def dictionary_hash():
-    return messages.dictionary_hash()
+    return messages.DICTIONARY_HASH
 
 
 def dialogue(seed, profile, steps):

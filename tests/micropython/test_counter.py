@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from hublink.faults import BY_NUMBER, NUMBER_OF
+from hublink.fault_table import BY_NUMBER, NUMBER_OF
 from tests.live_bridge import LiveBridge, Till, ask_counter, next_event
 from tests.promises.test_bad_scanner import sends_rubbish_and_then_a_scan
 

@@ -28,7 +28,7 @@ async def report():
         await asyncio.sleep_ms(80)
 
 asyncio.create_task(report())
-app.main()
+app.make_hub().run()
 """
 
 

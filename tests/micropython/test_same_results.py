@@ -11,6 +11,7 @@ import pytest
 
 from host_bridge.virtual.flash import lay_firmware
 from hublink import frame, messages
+from hublink.dictionary import DICTIONARY
 from tests.micropython import decode_vectors, exercise
 from tests.micropython.vm import FIRMWARE, run_chip, run_with_hublink
 
@@ -71,7 +72,7 @@ def frame_cases(rng: random.Random) -> list[list[Any]]:
 
 def message_cases(rng: random.Random) -> list[list[Any]]:
     cases: list[list[Any]] = [["dictionary_hash"]]
-    for code, name, layout, _ in messages.DICTIONARY:
+    for code, name, layout, _ in DICTIONARY:
         for _ in range(10):
             payload = rng.randbytes(rng.randrange(30))
             cases.append(["unpack_message", code, payload.hex()])

@@ -43,10 +43,10 @@ hub = app.make_hub()
 kicks = []
 def kick(_):
     kicks.append(None)
-    hub._drawer._on_kick(len(kicks), 1, 50, time.ticks_add(time.ticks_ms(), 60000))
+    hub.drawer._on_kick(len(kicks), 1, 50, time.ticks_add(time.ticks_ms(), 60000))
 def write(_):
-    hub._printer._clear_due = True
-    hub._printer._wake.set()
+    hub.printer._clear_due = True
+    hub.printer._wake.set()
 give_work = {{"drawer": kick, "printer_write": write}}.get({task!r})
 if give_work and not done:
     timers.take().init(mode=machine.Timer.PERIODIC, period=100, callback=give_work)
@@ -167,7 +167,7 @@ hub.run()
     [
         ("supervisor.Task.overdue = hang", "hang:supervisor:check"),
         ("supervisor.Task.overdue = die", "hang:supervisor:check"),
-        ("hub._supervisor._on_failure = die; hub._scanner._look = die", "reset:failing:scanner_sense"),
+        ("hub.supervisor._on_failure = die; hub.scanner._look = die", "reset:failing:scanner_sense"),
         # Within an interrupt no other comes, so nobody can leave a crumb.
         ("timers.take().init(mode=machine.Timer.ONE_SHOT, period=500, callback=hang)", ""),
     ],
@@ -181,7 +181,7 @@ async def test_what_watches_the_tasks_is_watched_too(tmp_path: Path, act: str, c
 
 async def test_a_program_that_can_not_start_says_why_and_tries_again(tmp_path: Path) -> None:
     """The real main.py: a crash before the link is open is told by the next life."""
-    broken = (FIRMWARE / "main.py").read_text(encoding="utf-8").replace("app.main()", START_ONCE_BROKEN)
+    broken = (FIRMWARE / "main.py").read_text(encoding="utf-8").replace("hub = app.make_hub()", START_ONCE_BROKEN)
     hello = await last_words(tmp_path / "hub", broken)
     assert (hello["crumb"], hello["boots"]) == ("crash:main:KeyError", 2)
 
@@ -190,7 +190,7 @@ START_ONCE_BROKEN = """
         import machine
         if machine.reset_cause() == machine.PWRON_RESET:
             raise KeyError("broken")
-        app.main()
+        hub = app.make_hub()
 """
 
 

@@ -8,7 +8,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from host_bridge.watch.texts import FAULT_TEXTS
-from hublink.faults import FAULTS, NUMBER_OF, worst
+from hublink.fault_table import FAULTS, NUMBER_OF
+from hublink.faults import worst
 from hublink.light import AMBER, PATTERN_FAULT, RED, steps
 from tools import draw_docs
 

@@ -18,6 +18,7 @@ if __package__:
 
 from hublink import cobs, frame, messages
 from hublink import hello as opening
+from hublink.dictionary import DICTIONARY
 from hublink.frame import FrameReader, FrameWriter
 from hublink.link import BRIDGE, HUB, Link
 from hublink.paths import Paths
@@ -26,7 +27,7 @@ from hublink.profile import UART, Profile
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
 PROTOCOL = ROOT / "docs" / "protocol.md"
-TABLE_BEGIN = "<!-- dictionary: written by `python -m tests.vectors.generate` out of firmware/hublink/messages.py -->"
+TABLE_BEGIN = "<!-- dictionary: written by `python -m tests.vectors.generate` out of firmware/hublink/dictionary.py -->"
 TABLE_END = "<!-- end of dictionary -->"
 BOOT_ID = bytes.fromhex("0123456789abcdef")
 JOB = bytes.fromhex("1122334455667788")
@@ -200,13 +201,13 @@ def message_vectors() -> dict[str, Any]:
         "printer_reply": [(bytes.fromhex("00"),)],
     }
     cases = []
-    for code, name, layout, _ in messages.DICTIONARY:
+    for code, name, layout, _ in DICTIONARY:
         for one in values[name]:
             shown = [value.hex() if isinstance(value, bytes) else value for value in one]
             payload = messages.BY_CODE[code].pack(one).hex()
             cases.append({"code": code, "name": name, "layout": layout, "values": shown, "payload": payload})
     return {
-        "dictionary": messages.dictionary_hash(),
+        "dictionary": messages.DICTIONARY_HASH,
         "cases": cases,
         "refused": [
             {"name": "a kick with a byte missing", "code": 0x10, "payload": "0700000001640000000"[:-1] + "00"},
@@ -416,13 +417,13 @@ FILES = {
 
 
 def dictionary_table() -> str:
-    """The message dictionary as a table, with what messages.py says about each message in its comment."""
-    source = (ROOT / "firmware" / "hublink" / "messages.py").read_text(encoding="utf-8")
+    """The message dictionary as a table, with what dictionary.py says about each message in its comment."""
+    source = (ROOT / "firmware" / "hublink" / "dictionary.py").read_text(encoding="utf-8")
     rows = [
         "| code | message | channel | layout | fields | said by: |",
         "|---|---|---|---|---|---|",
     ]
-    for code, name, layout, fields in messages.DICTIONARY:
+    for code, name, layout, fields in DICTIONARY:
         line = next(line for line in source.splitlines() if f'(0x{code:02X}, "{name}"' in line)
         words = line.partition("  # ")[2].replace("|", "\\|")
         channel = messages.CHANNEL_NAMES[code >> 4]
@@ -442,7 +443,7 @@ def dictionary_table() -> str:
         numbered = ", ".join(f"{number} {name or 'none'}" for number, name in enumerate(names))
         rows.append(f"- {title}: {numbered}")
     rows.append("- scan flags: bit 0 an AIM identifier leads, bit 1 the same as just before, bit 2 more parts follow")
-    rows.append(f"- hash of this dictionary: 0x{messages.dictionary_hash():08X}")
+    rows.append(f"- hash of this dictionary: 0x{messages.DICTIONARY_HASH:08X}")
     return "\n".join(rows) + "\n"
 
 

@@ -15,7 +15,7 @@ from host_bridge.events import EventBus, FaultEvent
 from host_bridge.hub import connection
 from host_bridge.watch.faults import _LINK_FAULTS, FaultBoard
 from host_bridge.watch.texts import FAULT_TEXTS
-from hublink.faults import BY_NUMBER, ERROR, FAULTS, NOTICE, NUMBER_OF, WARNING
+from hublink.fault_table import BY_NUMBER, ERROR, FAULTS, NOTICE, NUMBER_OF, WARNING
 
 ROOT = Path(__file__).resolve().parents[2]
 CODES = [entry[1] for entry in FAULTS]
