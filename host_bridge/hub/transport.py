@@ -207,7 +207,8 @@ class SerialTransport:
                 return
             self._orderly = drain and self._error is None and self._serial is not None
         if self._orderly:
-            await self._drained_or_late()
+            with contextlib.suppress(TimeoutError):  # the machine stood still meanwhile: late is late
+                await self._drained_or_late()
         with self._changed:
             self._closing = True
             self._changed.notify_all()

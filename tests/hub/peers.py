@@ -17,7 +17,7 @@ from hublink.paths import Paths
 from hublink.profile import USB, Profile
 
 HELLO_MS = 10  # the real beacon's 500 ms would make up most of a test's time
-WAIT_S = 5.0  # a promise that isn't kept by then isn't kept
+WAIT_S = 20.0  # a promise that isn't kept by then isn't kept
 
 
 async def until(condition: Callable[[], object], wait_s: float = WAIT_S) -> None:

@@ -27,7 +27,7 @@ OPTIONS = HubLinkOptions(
     silent_ms=500,
     back_off_first_ms=5,
     back_off_max_ms=20,
-    transport_limits=TransportLimits(close_deadline_ms=200, open_deadline_ms=200, drain_limit_ms=50),
+    transport_limits=TransportLimits(drain_limit_ms=50),
 )
 QUICK = PathLimits(
     alive_ms=500,  # far above what a busy machine takes between two looks

