@@ -134,8 +134,10 @@ class Supervisor:
 
     def _culprit(self):
         """(task, step) of what hangs."""
+        now = time.ticks_ms()
         for task in (self.at_work, self._own):  # the latter: the supervisor died, and the tasks went on
-            if task.step is not None:
+            # Who came to work a moment ago, long after the supervisor was seen last, does not hang.
+            if task.step is not None and time.ticks_diff(now, task._since) > _HANG_MS // 2:
                 return task.name, task.step
         try:
             turn = asyncio.current_task()
@@ -143,7 +145,7 @@ class Supervisor:
             turn = None
         for task in self._tasks:
             if task.turn is turn:
-                return task.name, _RESTING
+                return task.name, task.step or _RESTING
         return self._own.name, _RESTING
 
     def _condemn(self, crumb):

@@ -98,6 +98,24 @@ async def test_a_hang_in_nobodys_turn_is_the_supervisors() -> None:
     assert (await crumb_of_the_next_life(hub)).startswith("hang:supervisor:wait:")
 
 
+@in_virtual_time
+async def test_a_dead_supervisor_is_named_also_while_a_task_is_at_work() -> None:
+    hub = board()
+    supervisor = hub.start().supervisor
+    await seconds(1)
+
+    def die(now: int) -> bool:
+        raise ValueError("sabotage")
+
+    for task in supervisor._tasks:
+        task.overdue = die
+    await until(lambda: supervisor._own.step == "check", 1)
+    hub.ticks_offset += HUNG_MS
+    supervisor._tasks[0].work("receive")
+    supervisor._look(None)
+    assert (await crumb_of_the_next_life(hub)).startswith("hang:supervisor:check:")
+
+
 async def old_life(days: int) -> tuple[Board, Any, Any]:
     """A board whose life is so old, its supervisor with a task of the test's own, which dies when it is told to."""
     hub = board()

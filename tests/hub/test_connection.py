@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from host_bridge.hub.connection import (
+    JAM_POLL_MS,
     STOPPED,
     TICKS_MASK,
     CloseReason,
