@@ -47,7 +47,7 @@ _REFRESH_PROBES = const(4)  # each so many probes ASB is asked for: a moment wit
 _READ_BYTES = const(64)
 _XON = const(0x11)
 _XOFF = const(0x13)
-_TX_BUFFER_BYTES = const(1536)  # what transport.UartFeeder keeps ahead at 115200 baud
+_TX_BUFFER_BYTES = const(1536)  # what a feeder keeps ahead at 115200 baud
 _RX_BUFFER_BYTES = const(256)  # a printer says little
 _CONDITION_UNKNOWN = const(0)
 _CONDITION_ANSWERING = const(1)
@@ -63,15 +63,16 @@ class Printer:
         port.setdefault("tx_buffer_bytes", _TX_BUFFER_BYTES)
         port.setdefault("rx_buffer_bytes", _RX_BUFFER_BYTES)
         self._port = port
-        self._uart = transport.open_uart(port)
-        self._power = PowerLines(port, self._uart)
         self._flow = None
         if port.get("flow") == "xon_xoff":
             from hub.xon_xoff import XonXoff  # a kilobyte that few boards need
 
-            self._flow = XonXoff(self._uart, port, self._begin_anew)
+            self._uart = transport.open_uart(port)
+            self._feeder = self._flow = XonXoff(self._uart, port, self._begin_anew)
+        else:
+            self._uart, self._feeder = transport.open_fed_uart(port)
+        self._power = PowerLines(port, self._uart)
         self._busy = self._flow or (Pin(port["cts"]) if "cts" in port else _NeverBusy())
-        self._feeder = self._flow or transport.open_feeder(self._uart, port)
         self._uplink = uplink
         self._faults = faults
         self._on_printing = on_printing
@@ -107,6 +108,10 @@ class Printer:
         uplink.on("job_forget", self._on_job_forget)
         uplink.on("printer_query", self._on_query)
         uplink.attach(self)
+        from hub.roomy import spread  # the start's alone
+
+        for owner in (Printer, self, self._feeder):
+            spread(owner)
 
     # -- the link ------------------------------------------------------------------------------------------------
 
@@ -313,7 +318,7 @@ class Printer:
         free = self._at_boundary or self.phase not in (PHASE_RECEIVING, PHASE_ENDED)
         if not free or self._writing or self._kicking or self._kick_torn or self._power.lost or self._clear_due:
             return False
-        if not self._uart.txdone() or (self._busy.value() and not self._offline()):
+        if not self._feeder.all_sent() or (self._busy.value() and not self._offline()):
             return False
         self._kicking, self.kick_taken = True, True
         self._kick_asked_at = None
@@ -345,7 +350,7 @@ class Printer:
             task.rest()
             await asyncio.sleep_ms(_KICK_TAKEN_MS)
             task.work("pulse")
-            if not self._uart.txdone():
+            if not self._feeder.all_sent():
                 self._kick_torn, self.kick_taken = True, False
                 self._empty_uart()
             elif offline and not self._flow:
@@ -358,8 +363,8 @@ class Printer:
             self._wake.set()
 
     def _empty_uart(self):
-        transport.empty_uart(self._uart, self._port)
         self._feeder.forget()
+        transport.empty_uart(self._uart, self._port)
         self._power.watch_line()
 
     def _abort(self, reason):
@@ -476,7 +481,7 @@ class Printer:
             self._probe()
 
     def _probe(self):
-        if not self._uart.txdone() or (self._flow and self._flow.value()):  # it is busy, so it can't be asked
+        if not self._feeder.all_sent() or (self._flow and self._flow.value()):  # it is busy, so it can't be asked
             self._judge_stall()
             return
         if self._offline():

@@ -3,18 +3,14 @@
 from micropython import const
 import asyncio
 import sys
-import time
 
 import machine
 
 _BITS = const(10)  # of a byte on the wire
-_TX_BUFFER_BYTES = const(768)
+TX_BUFFER_BYTES = 768
+_TX_BUFFER_LEAST_BYTES = const(32)  # ports/rp2, MIN_BUFFER_SIZE
 _AHEAD_MS = const(125)  # of the wire's time may lie in a printer's UART: at 115200 baud four messages and two to spare
 _LINK_AHEAD_MS = const(25)  # a full frame at 115200 baud; more would make the important wait behind the long
-_HELD_MS = const(20)  # how often a line that the other side holds is tried
-_HELD_BYTES = const(16)  # and with how many bytes: while it gets room for more, `write` waits for the wire
-_SMALL_INT_MAX = const(0x1FFFFFFF)  # what a chip counts in without allocating
-_SENT_POLL_MS = const(2)
 
 
 def open_uart(port):
@@ -22,9 +18,27 @@ def open_uart(port):
     return machine.UART(port["uart"], **_options(port))
 
 
-def open_feeder(uart, port, ahead_ms=_AHEAD_MS):
-    """What feeds the UART without holding up the program: `room(size)`, `await wait(size)`, `put(data)`, `forget()`."""
-    return (SentFeeder if sys.platform == "esp32" else UartFeeder)(uart, port, ahead_ms)
+def open_feeder(uart, port, ahead_ms):
+    """What feeds the UART without holding up the program: `room(size)`, `await wait(size)`, `put(data)`, `all_sent()`,
+    `forget()`."""
+    if sys.platform == "esp32":
+        from hub.sent_feeder import SentFeeder as Feeder
+    else:
+        from hub.uart_feeder import UartFeeder as Feeder
+    return Feeder(uart, port, ahead_ms)
+
+
+def open_fed_uart(port):
+    """A UART that is given much at a time, and what feeds it: the chip's DMA, where MicroPython lets it be used."""
+    if sys.platform != "rp2":
+        uart = open_uart(port)
+        return uart, open_feeder(uart, port, _AHEAD_MS)
+    from hub.uart_dma import DmaFeeder
+
+    limit_bytes = min(port["tx_buffer_bytes"], _AHEAD_MS * port["baud_rate"] // (_BITS * 1000))
+    port["tx_buffer_bytes"] = _TX_BUFFER_LEAST_BYTES  # for what does not go by DMA, a few bytes
+    uart = open_uart(port)
+    return uart, DmaFeeder(uart, port, limit_bytes)
 
 
 def empty_uart(uart, port):
@@ -45,103 +59,13 @@ def _options(port):
         "tx": machine.Pin(port["tx"]),
         "rx": machine.Pin(port["rx"]),
         "rxbuf": port.get("rx_buffer_bytes", 1024),
-        "txbuf": port.get("tx_buffer_bytes", _TX_BUFFER_BYTES),
+        "txbuf": port.get("tx_buffer_bytes", TX_BUFFER_BYTES),
         "timeout": 0,
     }
     if "cts" in port and port.get("flow") not in ("none", "xon_xoff"):
         options["cts"] = machine.Pin(port["cts"])
         options["flow"] = machine.UART.CTS
     return options
-
-
-class UartFeeder:
-    """Feeds a UART at the pace of its wire.
-
-    MicroPython's `write` stops the whole program until the UART's buffer has taken everything. So it is given no more
-    than there is surely room for: what the wire has carried away since is known from the clock. Where the other side
-    holds the line (CTS) less has gone; then `write` takes a part, or nothing, and is tried again later.
-    """
-
-    def __init__(self, uart, port, ahead_ms):
-        self._uart = uart
-        self._baud = port["baud_rate"]
-        # In bits times 1000: the wire carries `baud` of them away each ms.
-        self._buffer = port.get("tx_buffer_bytes", _TX_BUFFER_BYTES) * _BITS * 1000
-        self._limit = min(self._buffer, ahead_ms * self._baud)
-        self._ahead = 0  # given and not yet carried away
-        self._held = False  # it was full when by the clock it had room
-        self._looked_at = time.ticks_ms()
-        self._span_ms_max = _SMALL_INT_MAX // self._baud  # longer than any buffer needs
-
-    def room(self, size):
-        """Milliseconds until there is room for so many bytes."""
-        now = time.ticks_ms()
-        span_ms = time.ticks_diff(now, self._looked_at)
-        self._looked_at = now
-        span_ms = span_ms if 0 <= span_ms < self._span_ms_max else self._span_ms_max
-        ahead = max(0, self._ahead - span_ms * self._baud)
-        self._ahead = ahead
-        size *= _BITS * 1000
-        wanted = max(0, min(self._limit // 3, self._buffer - size))  # so that one wait serves two messages
-        if ahead + size <= self._limit or ahead <= wanted:
-            return 0
-        return (ahead - wanted) // self._baud + 1
-
-    async def wait(self, size):
-        """Wait until there may be room for so many bytes."""
-        wait_ms = _HELD_MS if self._held else self.room(size)
-        if wait_ms:
-            await asyncio.sleep_ms(wait_ms)
-            self.room(0)  # only looks at the clock
-
-    def put(self, data):
-        """Hand over what is taken; how many bytes. Only after `room` or `wait`: then it doesn't wait."""
-        if self._held:
-            data = data[:_HELD_BYTES]
-        count = self._uart.write(data) or 0
-        refused = count < len(data)
-        self._ahead = self._buffer if refused or self._held else self._ahead + count * _BITS * 1000
-        self._held = refused
-        return count
-
-    def forget(self):
-        """The UART was emptied."""
-        self._ahead = 0
-        self._held = False
-
-
-class SentFeeder:
-    """Feeds a UART of the esp32 port, which always says that it has room and then waits for it, and the whole program
-    with it: for as long as a printer signals busy (ports/esp32/machine_uart.c, mp_machine_uart_ioctl; ESP-IDF,
-    uart_write_bytes). It only tells when all is sent; so no more is handed to it until then than surely fits.
-    """
-
-    def __init__(self, uart, port, ahead_ms):
-        self._uart = uart
-        self._fits_bytes = port.get("tx_buffer_bytes", _TX_BUFFER_BYTES) // 4  # its ring takes no item of half its size
-        self._given_bytes = 0
-
-    def room(self, size):
-        """Milliseconds until it is worth asking again if there is room for so many bytes; 0: there is."""
-        if self._given_bytes and self._uart.txdone():
-            self._given_bytes = 0
-        return 0 if self._given_bytes + min(size, self._fits_bytes) <= self._fits_bytes else _SENT_POLL_MS
-
-    def put(self, data):
-        """Hand over what fits; how many bytes. Only after `room` or `wait`."""
-        data = data[: self._fits_bytes]
-        self._given_bytes += len(data)
-        self._uart.write(data)
-        return len(data)
-
-    async def wait(self, size):
-        """Wait until there is room for so many bytes, or as many as can ever be."""
-        while self.room(size):
-            await asyncio.sleep_ms(_SENT_POLL_MS)
-
-    def forget(self):
-        """The UART was emptied."""
-        self._given_bytes = 0
 
 
 class UartReader:

@@ -42,7 +42,7 @@ class XonXoff:
         """The printer was without power, and knows nothing of what it said."""
         self._stopped = False
 
-    # -- what transport.UartFeeder has -----------------------------------------------------------------------------
+    # -- what every feeder has ------------------------------------------------------------------------------------
 
     def room(self, _size):
         """Milliseconds until it is worth asking again if something may be sent; 0: it may."""
@@ -66,5 +66,9 @@ class XonXoff:
         self._free_at = time.ticks_add(time.ticks_ms(), count * self._byte_us // 1000 + _ROUND_MS)
         return count
 
+    def all_sent(self):
+        """Nothing is on its way any more."""
+        return self._uart.txdone()
+
     def forget(self):
-        """The UART was emptied."""
+        """The UART is emptied."""

@@ -275,6 +275,8 @@ class Uart(RPUART):
     def sent(self, count: int) -> None:
         """So many bytes have left."""
         before, self._in_fifo = self._in_fifo, max(0, self._in_fifo - count)
+        if self.enabled:
+            self.rp2040.dma.set_dreq(self.dreq.tx)
         if before > TX_LEVEL_BYTES >= self._in_fifo or (before and not self._in_fifo):
             self._interrupt_status |= _INT_TX
             self.check_interrupts()
@@ -316,6 +318,8 @@ class Uart(RPUART):
     def write_uint32(self, offset: int, value: int) -> None:
         if offset == _DR:
             self._in_fifo += 1
+            if self._in_fifo >= TX_FIFO_BYTES:
+                self.rp2040.dma.clear_dreq(self.dreq.tx)
             self._interrupt_status &= ~_INT_TX
             self.check_interrupts()
             self._pico.on_uart(self._number, bytes((value & 0xFF,)))

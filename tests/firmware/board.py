@@ -19,6 +19,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tests.firmware import dma
 from tests.firmware.virtual_time import the_loop
 
 TICKS_MASK = 0x3FFFFFFF
@@ -27,8 +28,10 @@ PWRON_RESET, HARD_RESET, WDT_RESET, SOFT_RESET = 1, 2, 3, 5
 PINS, UARTS = 30, 3
 LED = 99  # the level of the board's own LED, among the pins'
 PUMP_S = 0.001
+FIFO_BYTES = 32  # of a UART
 BUSY_PUMP_S = 0.005  # how soon a device that takes nothing is asked again
 MODULES = ("app", "drawer", "kick_pins", "kick_printer", "printer", "scanner", "start_only", "technician")
+MODULES += ("sent_feeder", "uart_feeder")
 
 
 class Changes:
@@ -68,6 +71,7 @@ class Line(Changes):
         self.take: Callable[[bytes], None] = lambda data: None
         self.on_break: Callable[[], object] = lambda: None
         self._pumping = False
+        self._dma: dma.Channel | None = None
 
     def push(self, data: bytes) -> None:
         """Bytes for the hub; what its buffer can't hold is lost."""
@@ -79,23 +83,40 @@ class Line(Changes):
     def write(self, data: bytes) -> int:
         taken = bytes(data[: self.tx_limit - len(self.tx)])
         self.tx += taken
-        if not self._pumping and self.tx:
-            self._pumping = True
-            the_loop().call_later(PUMP_S, self._pump)
+        self._start()
         return len(taken)
+
+    def feed_by(self, channel: dma.Channel | None) -> None:
+        """From now on it gives what there is room for."""
+        self._dma = channel
+        self._fill(FIFO_BYTES)
+        self._start()
 
     def clear_tx(self) -> None:
         self.tx.clear()
         self.tell()
 
+    def _start(self) -> None:
+        if not self._pumping and self.tx:
+            self._pumping = True
+            the_loop().call_later(PUMP_S, self._pump)
+
+    def _fill(self, size: int) -> None:
+        while self._dma and len(self.tx) < size and (data := self._dma.take(size - len(self.tx))):
+            self.tx += data
+            self._dma.tell_end()
+
     def _pump(self) -> None:
-        count = min(len(self.tx), self.room(), max(1, int(self.bytes_per_s * PUMP_S)))
+        wanted = min(self.room(), max(1, int(self.bytes_per_s * PUMP_S)))
+        self._fill(wanted)
+        count = min(len(self.tx), wanted)
         if count > 0:
             data = bytes(self.tx[:count])
             del self.tx[:count]
             self.sent += data
             self.take(data)
             self.tell()
+        self._fill(FIFO_BYTES)
         self._pumping = bool(self.tx)
         if self._pumping:
             the_loop().call_later(PUMP_S if count > 0 else BUSY_PUMP_S, self._pump)
@@ -193,6 +214,7 @@ class Board:
             for line in self.lines.values():
                 line.rx.clear()
                 line.tx.clear()
+                line.feed_by(None)
 
     def power_off(self) -> None:
         self.end()
@@ -241,6 +263,8 @@ class Life:
         survival.sys = types.SimpleNamespace(print_exception=self._print_exception, implementation=sys.implementation)
         for name in ("transport", "kick_pins"):
             self.module(name).sys = types.SimpleNamespace(platform=board.platform)
+        if board.platform == "rp2":
+            self.module("uart_dma").sys = types.SimpleNamespace(implementation=dma.Rp2040)
         for name in ("board", "survival"):
             module: Any = self.module(name)
             module.open, module.os = board.files.open, board.files
@@ -310,18 +334,13 @@ class Life:
         """Import the firmware."""
         self._stand_ins = {"machine": self._machine(), "time": self._time(), "asyncio": self._asyncio()}
         self._stand_ins["micropython"] = micropython()
+        names = [*MODULES]
+        if self.board.platform == "rp2":
+            self._stand_ins["rp2"] = dma.rp2(self)
+            names.append("uart_dma")
         self._stand_ins |= self.board.modules
         with self.in_place():
-            for name in (
-                "app",
-                "drawer",
-                "kick_pins",
-                "kick_printer",
-                "printer",
-                "scanner",
-                "start_only",
-                "technician",
-            ):
+            for name in names:
                 importlib.import_module("hub." + name)
             return {name: module for name, module in sys.modules.items() if _is_firmware(name)}
 

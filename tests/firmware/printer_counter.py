@@ -38,7 +38,8 @@ class Counter(Bench):
         if sense:
             port["sense"] = SENSE
             self.board.set_level(SENSE, int(powered))
-        self.printer = self.life.module("printer").Printer(port, self.link, self.faults, self.blip)
+        with self.life.in_place():
+            self.printer = self.life.module("printer").Printer(port, self.link, self.faults, self.blip)
         self.accounts = self.run(self.printer.write, self.printer.read, self.printer.watch)
 
     def _take(self, data: bytes) -> None:

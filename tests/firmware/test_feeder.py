@@ -58,9 +58,12 @@ def with_feeder(baud: int, ring_bytes: int, act: Any, platform: str = "rp2") -> 
     async def main() -> None:
         board = Board()
         board.platform = platform
-        transport = Life(board, PWRON_RESET).module("transport")
+        life = Life(board, PWRON_RESET)
         wire = Wire(baud, ring_bytes)
-        await act(transport.open_feeder(wire, {"baud_rate": baud, "tx_buffer_bytes": ring_bytes}), wire)
+        with life.in_place():
+            port = {"baud_rate": baud, "tx_buffer_bytes": ring_bytes}
+            feeder = life.module("transport").open_feeder(wire, port, 125)
+        await act(feeder, wire)
 
     run_in_virtual_time(main())
 

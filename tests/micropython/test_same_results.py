@@ -152,6 +152,7 @@ def test_every_module_of_the_firmware_is_understood_by_micropython(tmp_path: Pat
     )
     assert len(modules) > 15
     (flash / "boot.py").unlink()
+    (flash / "rp2.py").write_text("class DMA:\n    pass\n")  # what one port alone has
     (flash / "main.py").write_text(
         "import sys\n"
         f"for name in {modules!r}:\n"
