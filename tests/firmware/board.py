@@ -30,8 +30,8 @@ LED = 99  # the level of the board's own LED, among the pins'
 PUMP_S = 0.001
 FIFO_BYTES = 32  # of a UART
 BUSY_PUMP_S = 0.005  # how soon a device that takes nothing is asked again
-MODULES = ("app", "drawer", "kick_pins", "kick_printer", "printer", "scanner", "start_only", "technician")
-MODULES += ("sent_feeder", "uart_feeder")
+MODULES = ["app", "drawer", "kick_pins", "kick_printer", "printer", "scanner", "start_only", "technician"]
+MODULES += ["sent_feeder", "uart_feeder"]
 
 
 class Changes:
