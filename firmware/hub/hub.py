@@ -57,6 +57,7 @@ class Hub:
         hello["job"] = printer.job if printer else NO_JOB
         hello["job_phase"] = printer.phase if printer else 0
         hello["job_received_bytes"] = printer.received_bytes if printer else 0
+        hello["payload_bytes"] = printer.payload_bytes if printer else 0  # the link lowers it to its transport's
         hello["scan_oldest"] = scanner.oldest_sequence if scanner else 0
         hello["scan_next"] = scanner.next_sequence if scanner else 0
         return hello

@@ -9,6 +9,7 @@ import asyncio
 import time
 
 from machine import Pin
+from hublink.frame import PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_OFFERED
 from hublink.messages import (
     NO_JOB,
     PHASE_ABORTED,
@@ -33,7 +34,8 @@ _PROBE = b"\x10\x04\x01"  # DLE EOT 1, real time: any printer that has power ans
 _POWER_MS = const(100)  # until then a loss of power that the chip noticed has been acted on
 _PROBES_FOR_SILENCE = const(2)
 _STALL_MS = const(1500)  # the printer takes nothing and has not said why: a busy one moves within a few hundred ms
-_FULL_BYTES = const(240)  # of a job's message; a shorter one ends where a command ends
+_FULL_BYTES = (PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_OFFERED)  # of a job's message; any other ends where a command ends
+_FAST_BAUD = const(38_400)  # from here on the longer messages: each takes the printer 130 ms at most
 _KICK_TAKEN_MS = const(40)  # five bytes take 6 ms at 9600 baud; a kick that is stuck for so long is taken back
 _KICK_WANTED_MS = const(100)  # since a kick was asked for: so long the line is kept free for it where a command ends
 _KICK_POLL_MS = const(5)
@@ -78,6 +80,7 @@ class Printer:
         self._on_printing = on_printing
         on_flow = self._flow.take if self._flow else None
         self._status = StatusReader(self._on_asb, self._on_online, self._on_reply, on_flow)
+        self.payload_bytes = PAYLOAD_BYTES_OFFERED if port["baud_rate"] >= _FAST_BAUD else PAYLOAD_BYTES_MAX
         self.asb = None
         self.condition = _CONDITION_UNKNOWN
         self._probes_unanswered = 0
@@ -124,7 +127,7 @@ class Printer:
     def link_down(self):
         """Print on to where a command ends, and all that is here if none does; HELLO tells the bridge how far it is."""
         if self.phase == PHASE_RECEIVING:
-            ends = [number + 1 for number, chunk in enumerate(self._chunks) if len(chunk) < _FULL_BYTES]
+            ends = [number + 1 for number, chunk in enumerate(self._chunks) if len(chunk) not in _FULL_BYTES]
             if ends or self._at_boundary:
                 self._chunks_allowed = ends[-1] if ends else 0
 
@@ -275,7 +278,7 @@ class Printer:
 
     def _chunk_is_written(self):
         """All of the first one; counts as 1."""
-        self._at_boundary = len(self._chunks.pop(0)) < _FULL_BYTES
+        self._at_boundary = len(self._chunks.pop(0)) not in _FULL_BYTES
         if self._chunks_allowed:
             self._chunks_allowed -= 1
         return 1

@@ -9,7 +9,7 @@ import machine
 _BITS = const(10)  # of a byte on the wire
 TX_BUFFER_BYTES = 768
 _TX_BUFFER_LEAST_BYTES = const(32)  # ports/rp2, MIN_BUFFER_SIZE
-_AHEAD_MS = const(125)  # of the wire's time may lie in a printer's UART: at 115200 baud four messages and two to spare
+_AHEAD_MS = const(130)  # of the wire's time may lie in a printer's UART: at 115200 baud three messages of 494 bytes
 _LINK_AHEAD_MS = const(25)  # a full frame at 115200 baud; more would make the important wait behind the long
 
 

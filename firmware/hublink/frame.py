@@ -1,4 +1,4 @@
-"""Frames: `kind 1 | message 1 | session 2 | sequence 2 | ack 2 | payload 0…240 | crc32 4`, little-endian.
+"""Frames: `kind 1 | message 1 | session 2 | sequence 2 | ack 2 | payload 0…494 | crc32 4`, little-endian.
 
 `kind` is framing version (4 bits), sender (1 bit, so that an echo is never taken for an answer), type (3 bits).
 It lies between 0x10 and 0x1F, where no text has a byte: that is how text on the stream is told from a frame.
@@ -15,13 +15,14 @@ HELLO, OPEN, DATA, ACK, NAK, PING, PONG, CLOSE = range(8)
 TYPE_NAMES = ("HELLO", "OPEN", "DATA", "ACK", "NAK", "PING", "PONG", "CLOSE")
 
 DELIMITER = b"\x7e"
-PAYLOAD_BYTES_MAX = const(240)
+PAYLOAD_BYTES_MAX = const(240)  # what every receiver takes
+PAYLOAD_BYTES_OFFERED = const(494)  # what one may offer to take: with both delimiters the frame fits a read of 512
 HEADER = "<BBHHH"
 HEADER_BYTES = const(8)
 CRC_BYTES = const(4)
 _CRC_RESIDUE = const(0x2144DF1C)  # CRC-32 over anything and its own CRC-32
 RAW_BYTES_MIN = const(HEADER_BYTES + CRC_BYTES)
-RAW_BYTES_MAX = const(HEADER_BYTES + PAYLOAD_BYTES_MAX + CRC_BYTES)
+RAW_BYTES_MAX = const(HEADER_BYTES + PAYLOAD_BYTES_OFFERED + CRC_BYTES)
 CODED_BYTES_MAX = const(RAW_BYTES_MAX + RAW_BYTES_MAX // 254 + 1)
 _SENTINEL = const(0x7E)  # cobs.SENTINEL
 _FROM_HUB = const(0x08)
@@ -31,20 +32,22 @@ _TEXT_BYTES_MAX = const(1024)  # an unfinished line is handed on when it gets th
 
 
 class FrameWriter:
-    """Builds frames for one sender, in buffers that it keeps."""
+    """Builds frames for one sender, in buffers that it keeps; a hub's have PAYLOAD_BYTES_MAX at most."""
 
     def __init__(self, from_hub):
+        self._payload_bytes = PAYLOAD_BYTES_MAX if from_hub else PAYLOAD_BYTES_OFFERED
+        raw_bytes = HEADER_BYTES + self._payload_bytes + CRC_BYTES
         self._kind = FRAMING_VERSION << 4 | (_FROM_HUB if from_hub else 0)
-        self._raw = bytearray(RAW_BYTES_MAX)
-        self._coded = bytearray(CODED_BYTES_MAX + 2)
+        self._raw = bytearray(raw_bytes)
+        self._coded = bytearray(cobs.encoded_bytes_max(raw_bytes) + 2)
         self._view = memoryview(self._coded)
         self._coded[0] = _SENTINEL
 
     def frame(self, kind, message, session, sequence, ack, payload):
         """One coded frame with a delimiter on either side, as bytes. ValueError if the payload is too long."""
         length = len(payload)
-        if length > PAYLOAD_BYTES_MAX:
-            raise ValueError("payload of %d bytes; at most %d fit a frame" % (length, PAYLOAD_BYTES_MAX))
+        if length > self._payload_bytes:
+            raise ValueError("payload of %d bytes; at most %d fit a frame" % (length, self._payload_bytes))
         raw = self._raw
         pack_into(HEADER, raw, 0, self._kind | kind, message, session, sequence, ack)
         end = HEADER_BYTES + length

@@ -6,6 +6,8 @@ belongs to that version.
 
 import struct
 
+from hublink.frame import PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_OFFERED
+
 PROTOCOL_MIN = 1
 PROTOCOL_MAX = 1
 RESET_CAUSES = ("unknown", "power_on", "watchdog", "software", "brown_out", "soft_reset")
@@ -15,6 +17,7 @@ RESET_CAUSES = ("unknown", "power_on", "watchdog", "software", "brown_out", "sof
 _HELLO = "<BBHI8s8sHBB6s8sBIII"
 _HELLO_BYTES = struct.calcsize(_HELLO)
 _OPEN = "<BH8s6s"
+_OFFER = "<H"  # behind the texts: bytes of payload that the hub takes, where they are more than every receiver does
 FLAG_SAFE_MODE = 1
 _TEXTS = ("name", "board", "firmware", "crumb")
 _TEXT_BYTES_MAX = 40
@@ -43,7 +46,8 @@ def pack_hello(hello):
     for key in _TEXTS:
         text = _cut(hello[key].encode())
         payload += bytes((len(text),)) + text
-    return payload
+    offered = hello.get("payload_bytes", PAYLOAD_BYTES_MAX)
+    return payload + struct.pack(_OFFER, offered) if offered > PAYLOAD_BYTES_MAX else payload
 
 
 def unpack_hello(payload):
@@ -83,6 +87,8 @@ def unpack_hello(payload):
         except ValueError:  # UnicodeError: a text cut inside a character, or no text at all
             hello[key] = "?"
         at = end
+    offered = struct.unpack_from(_OFFER, payload, at)[0] if len(payload) >= at + 2 else 0
+    hello["payload_bytes"] = min(max(offered, PAYLOAD_BYTES_MAX), PAYLOAD_BYTES_OFFERED)
     return hello
 
 

@@ -76,7 +76,7 @@ class Link:
         self._trace_frames = trace_frames
         self._hello = hello
         self._held = held
-        self._nonce = 0
+        self._nonce = self._now = 0
         self._is_hub = role == HUB
         self._next_session = session
         self._writer = frame.FrameWriter(self._is_hub)
@@ -84,7 +84,7 @@ class Link:
         self._events = []
         self.queues = [[] for _ in range(_CHANNELS)]
         self.in_hand = [0] * _CHANNELS  # messages of held channels that the owner has read and not yet granted
-        self._now = 0
+        self._payload_bytes = frame.PAYLOAD_BYTES_MAX  # of a message to the peer
         self._round_trip = RoundTrip(profile)
         self._forget_session()
 
@@ -144,8 +144,8 @@ class Link:
             self._wanted[channel] = True
             return False
         payload = message.pack(values)
-        if len(payload) > frame.PAYLOAD_BYTES_MAX:
-            raise ValueError("%s of %d bytes; at most %d fit a frame" % (name, len(payload), frame.PAYLOAD_BYTES_MAX))
+        if len(payload) > self._payload_bytes:
+            raise ValueError("%s of %d bytes; at most %d fit a frame" % (name, len(payload), self._payload_bytes))
         self.queues[channel].append((message.code, payload))
         self._queued += 1
         return True
@@ -260,14 +260,12 @@ class Link:
         self._acked = 0  # number of the oldest frame in flight, or of the next new one
         self._flight_at = 0  # when the retransmission timer was started
         self._resend = 0  # how many frames of the flight, from its end, must go again
-        self._nak_due = False
-        self._nak_sent = False
+        self._nak_due = self._nak_sent = False
         self._ack_owed = 0  # frames taken and not acknowledged
         self._ack_since = 0
         self._ack_now = False
         self._pong_due = None
-        self._ping_now = False
-        self._probe_due = False
+        self._ping_now = self._probe_due = False
         self._life_due = False  # a sign of life: anything will do
         self._open_due = False
         self._close_due = False
@@ -312,6 +310,7 @@ class Link:
         self._heard_at = self._sent_at = self._pinged_at = self._now
         self._limit_of_peer = list(peer_credit)
         self._ping_now = not self._is_hub
+        self._payload_bytes = self.peer.get("payload_bytes", frame.PAYLOAD_BYTES_MAX)
         self._events.append(("up", self.peer))
 
     # -- receiving -----------------------------------------------------------------------------------------------
@@ -575,6 +574,7 @@ class Link:
             hello["nonce"] = self._nonce
             hello["dictionary"] = messages.DICTIONARY_HASH
             hello["credit"] = bytes(self._granted)
+            hello["payload_bytes"] = min(hello.get("payload_bytes", 0), self.profile.payload_bytes)
             return self._emit(HELLO, 0, _NO_SESSION, 0, hello_codec.pack_hello(hello))
         if self._probe_due:
             self._probe_due = False

@@ -18,7 +18,7 @@ class Profile:
         bulk_window=None,
     ):
         self.name = name
-        self.payload_bytes = payload_bytes
+        self.payload_bytes = payload_bytes  # a hub offers no more on this transport
         self.window = window  # frames in flight
         self.bulk_window = bulk_window or window  # with so many nothing of the printer or an update follows
         self.rto_first_ms = rto_first_ms
@@ -31,6 +31,6 @@ class Profile:
 
 
 UART = Profile("uart", 240, 8, 500, 150, 2000, 500, 2000, 100, 3)
-USB = Profile("usb", 240, 8, 500, 150, 2000, 500, 2000, 100)
+USB = Profile("usb", 494, 8, 500, 150, 2000, 500, 2000, 100)
 TCP = Profile("tcp", 240, 8, 1000, 1000, 4000, 2000, 8000)
 PROFILES = {"uart": UART, "usb": USB, "tcp": TCP}

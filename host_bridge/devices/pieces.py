@@ -11,8 +11,8 @@ import asyncio
 from typing import Final
 
 from host_bridge.escpos.commands import CommandParser
+from hublink.frame import PAYLOAD_BYTES_MAX
 
-PIECE_BYTES: Final = 240  # what one frame carries
 WORTH: Final = 32  # bytes since the last end for each that a message lacks: 2 parts in 1000 of the line, at 15 a frame
 _SKIPPED_AT_ONCE_BYTES: Final = 65_536  # of what the hub has already; then others have their turn
 
@@ -20,9 +20,11 @@ _SKIPPED_AT_ONCE_BYTES: Final = 65_536  # of what the hub has already; then othe
 class Pieces:
     """The messages of one session's part of a job."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, full_bytes: int = PAYLOAD_BYTES_MAX) -> None:
+        """`full_bytes`: what one message carries to this hub, as its HELLO said."""
         self.offset = 0
         self._data = data
+        self._full_bytes = full_bytes
         self._parser = CommandParser()
         self._parsed = 0
         self._whole_to = 0  # where the last command ends that was looked at
@@ -38,7 +40,7 @@ class Pieces:
 
     def next(self) -> bytes:
         """The next message; empty behind the last."""
-        full = self.offset + PIECE_BYTES
+        full = self.offset + self._full_bytes
         end = min(full, len(self._data))
         if full <= len(self._data):
             self._parse(full - 1)

@@ -23,6 +23,7 @@ from host_bridge.journal import IdempotencyMismatch, IllegalTransition, Journal,
 from host_bridge.journal.records import Job, JobState
 from host_bridge.state import PrinterState
 from hublink import messages
+from hublink.frame import PAYLOAD_BYTES_MAX
 from hublink.hello import FLAG_SAFE_MODE
 from hublink.messages import ABORT_REASONS, NO_JOB, PRINTER
 
@@ -81,6 +82,7 @@ class PrinterService:
         self._asb: bytes | None = None
         self._hub_job = _NOTHING
         self._hub_prints = True  # not so in safe mode
+        self._piece_bytes = PAYLOAD_BYTES_MAX  # of a job's message
         self._left_out = False  # by the hub, whose board file is wrong
         self._current: Job | None = None
         self._handed_out: str | None = None  # the job of which bytes may have left
@@ -242,6 +244,7 @@ class PrinterService:
             phase = messages.PHASE_ENDED  # HELLO has no room for how it ended: job_status, which follows, tells
         self._hub_job = HubJob(hello["job"], phase, received_bytes=hello["job_received_bytes"])
         self._hub_prints = not hello["flags"] & FLAG_SAFE_MODE
+        self._piece_bytes = hello.get("payload_bytes", PAYLOAD_BYTES_MAX)
         self._condition = 0
         self._changed.set()
 
@@ -389,7 +392,7 @@ class PrinterService:
             if not await self._say(session, "job_begin", token, len(data), proof.request(token)):
                 return None
         if self._hub_job.phase == messages.PHASE_RECEIVING:
-            pieces = Pieces(data)
+            pieces = Pieces(data, self._piece_bytes)
             await pieces.skip(self._hub_job.received_bytes)
             while piece := pieces.next():
                 self._handed_out = job.job_id

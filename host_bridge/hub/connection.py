@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 TICKS_MASK = (1 << 30) - 1  # the link's clock wraps as MicroPython's ticks do
 SILENT_MS = 2000  # four of the hub's HELLO beacons
 NO_ANSWER_MS = 6000  # the hub needs 2 s to give its old session up, 0.5 s to say HELLO, and a few tries for a lost OPEN
-WRITE_AHEAD_BYTES = 512  # two frames: one on its way, one behind it
+WRITE_AHEAD_BYTES = 512  # two frames: one on its way, one behind it; or one of the longest
+READ_BYTES = 512  # at a time, by a hub that reads whole units: a frame that begins there is best to end there
 JAM_POLL_MS = 50  # how often the link's timers run while the transport takes nothing
 TIMER_MIN_MS = 1
 GARBAGE_MIN_BYTES = 32  # fewer stray bytes than this are noise of plugging in, not a damaged stream
@@ -106,6 +107,20 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     no_answer_ms: int = NO_ANSWER_MS
     write_ahead_bytes: int = WRITE_AHEAD_BYTES
     unit_bytes: int = 1  # writes are filled up to whole units of this, for a hub that reads its stdin in blocks
+
+
+class Sender(Protocol):
+    def data_to_send(self, now: int) -> bytes: ...
+
+
+def gather(link: Sender, now: int, room_bytes: int, unit_bytes: int) -> bytes:
+    """Frames for one write, until the room is used up, filled up to whole units."""
+    batch = bytearray()
+    while len(batch) < room_bytes and (frame := link.data_to_send(now)):
+        batch += frame
+        if -len(batch) % READ_BYTES < unit_bytes:
+            batch += FILLER * (-len(batch) % READ_BYTES)
+    return bytes(batch) + FILLER * (-len(batch) % unit_bytes)
 
 
 class HubConnection:
@@ -361,19 +376,12 @@ class HubConnection:
             pass
 
     def _write_batch(self) -> bool:
-        batch = bytearray()
-        now = self._now_ms()
         room_bytes = self._limits.write_ahead_bytes - self._transport.queued_bytes
-        while len(batch) < room_bytes:
-            frame = self._link.data_to_send(now)
-            if not frame:
-                break
-            batch += frame
+        batch = gather(self._link, self._now_ms(), room_bytes, self._limits.unit_bytes)
         if not batch:
             return False
-        batch += FILLER * (-len(batch) % self._limits.unit_bytes)
         try:
-            self._transport.write(bytes(batch))
+            self._transport.write(batch)
         except TransportFull as error:  # can't be with a sane bound; the frames are lost and the link repeats them
             log.warning("%s: %s", self._transport.port, error)
             return False

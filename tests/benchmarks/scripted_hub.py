@@ -13,6 +13,7 @@ from typing import Any
 
 from host_bridge.virtual.line import Line
 from host_bridge.virtual.port import PtyPort
+from hublink.frame import PAYLOAD_BYTES_OFFERED
 from hublink.link import HUB, TICKS_MASK, Link
 from hublink.messages import NO_JOB, PHASE_ENDED, PHASE_PROVEN, PHASE_RECEIVING, PRINTER, SCAN_HAS_SYMBOLOGY
 from hublink.profile import PROFILES
@@ -171,6 +172,7 @@ class ScriptedHub:
             "job": self._job,
             "job_phase": self._phase,
             "job_received_bytes": self._received_bytes,
+            "payload_bytes": PAYLOAD_BYTES_OFFERED,  # as a hub does whose printer is fast
             "scan_oldest": self.scans_taken + 1,
             "scan_next": self.scans_sent + 1,
             "name": "scripted",

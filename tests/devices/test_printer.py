@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from host_bridge.devices.pieces import PIECE_BYTES
 from host_bridge.devices.printer import PrinterOptions, PrinterService
 from host_bridge.events import JobEvent
 from host_bridge.interfaces.services import Refused
@@ -18,6 +17,7 @@ from host_bridge.journal import JournalFailed, JournalFull
 from host_bridge.journal.errors import JournalTimeout
 from host_bridge.journal.records import Job, JobState
 from hublink import messages
+from hublink.frame import PAYLOAD_BYTES_MAX
 from tests.devices.bench import BOOT, NEXT_BOOT, OFFLINE, ONLINE, Events, HubPrinter, Link, open_journal
 from tests.firmware.virtual_time import in_virtual_time, run_in_virtual_time, seconds, until
 
@@ -99,7 +99,7 @@ async def test_a_job_is_printed_whole_and_proven(tmp_path: Path) -> None:
         assert one.hub.paper == [(bytes.fromhex(job), RECEIPT)]
         assert one.hub.phase == messages.PHASE_NONE or "job_forget" in one.link.names()
         assert [event.job.state for event in one.events.of(JobEvent)] == ["queued", "sending", "printed"]
-        assert max(len(values[1]) for values in one.link.sent if values[0] == "job_data") <= PIECE_BYTES
+        assert max(len(values[1]) for values in one.link.sent if values[0] == "job_data") <= PAYLOAD_BYTES_MAX
 
 
 @in_virtual_time

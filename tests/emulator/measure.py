@@ -19,6 +19,8 @@ from typing import Any, Final
 
 from host_bridge.emulator.pico import EmulatedPico
 from host_bridge.emulator.start import FLASH_FILE
+from host_bridge.hub.connection import WRITE_AHEAD_BYTES, gather
+from host_bridge.hub.reconnect import STDIN_UNIT_BYTES
 from hublink.link import BRIDGE, Link
 from hublink.messages import PHASE_WRITTEN
 from hublink.profile import PROFILES
@@ -26,15 +28,12 @@ from tests.benchmarks.figures import Figure
 from tests.emulator.conftest import NO_IMAGE
 from tests.emulator.harness import FIRMWARE, EmulatedHub
 
-UNIT_BYTES: Final = 64
-FILLER: Final = b"\x7e"
-WRITE_AHEAD_BYTES: Final = 512  # what the bridge gathers in one write
-CHUNK_BYTES: Final = 240  # of a job in one message, as the bridge cuts it
 SLICE_NS: Final = 1e6
 BYTE_NS: Final = {0: 10 / 115200 * 1e9, 1: 10 / 9600 * 1e9}
 PRINTER, SCANNER = 0, 1
 HIGH_PINS: Final = (6, 16, 22)  # scanner plugged in, drawer closed, button not pressed
 JOB_BYTES: Final = 20_000
+MEANWHILE: Final = 10  # messages of a job go before something else is done
 SCANS: Final = 50
 CODE: Final = b"]E04006381333931\r"
 CYCLES_A_MS: Final = 125_000
@@ -134,9 +133,10 @@ class Rig:
         job = number.to_bytes(8, "little")
         data = random.Random(number).randbytes(size)
         self.send("job_begin", job, size, b"")
-        for at in range(0, size, CHUNK_BYTES):
-            self.send("job_data", data[at : at + CHUNK_BYTES])
-            if at == CHUNK_BYTES * 20:
+        chunk_bytes = self.link.peer["payload_bytes"]
+        for count, at in enumerate(range(0, size, chunk_bytes)):
+            self.send("job_data", data[at : at + chunk_bytes])
+            if count == MEANWHILE:
                 meanwhile()
         self.send("job_end", job)
         while self.until("job_status")[2][1] != PHASE_WRITTEN:
@@ -165,15 +165,8 @@ class Rig:
                 if event[:2] == ("message", "scan"):
                     self.link.send("scan_taken", event[2][0])
                 self.events.append(event if len(event) > 1 else (*event, None))
-        while batch := self._batch(now):
-            self.pico.usb.send(batch + FILLER * (-len(batch) % UNIT_BYTES))
-
-    def _batch(self, now: int) -> bytes:
-        """As host_bridge.hub.connection does it."""
-        batch = bytearray()
-        while len(batch) < WRITE_AHEAD_BYTES and (frame := self.link.data_to_send(now)):
-            batch += frame
-        return bytes(batch)
+        while batch := gather(self.link, now, WRITE_AHEAD_BYTES, STDIN_UNIT_BYTES):
+            self.pico.usb.send(batch)
 
     def _heard(self, data: bytes) -> None:
         self._inbox += data

@@ -84,6 +84,7 @@ def hello(boot_id: bytes = b"boot-001", hub_id: bytes = b"hub-0001") -> dict[str
         "board": "pico",
         "firmware": "0.1.0",
         "crumb": "",
+        "payload_bytes": USB.payload_bytes,
     }
 
 

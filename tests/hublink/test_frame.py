@@ -18,7 +18,12 @@ U16 = st.integers(0, 0xFFFF)
 PAYLOADS = st.binary(max_size=240) | st.lists(st.sampled_from([b"\x7e", b"\0", b"\n", b"a"]), max_size=240).map(
     b"".join
 )
-FRAMES = st.tuples(st.integers(0, 7), st.integers(0, 255), U16, U16, U16, PAYLOADS)
+LONG_PAYLOADS = st.binary(min_size=200, max_size=494) | st.integers(1, 254).map(
+    lambda size: b"ab\x7e" * 80 + bytes(size)
+)
+HEADERS = (st.integers(0, 7), st.integers(0, 255), U16, U16, U16)
+FRAMES = st.tuples(*HEADERS, PAYLOADS)
+LONG_FRAMES = st.tuples(*HEADERS, LONG_PAYLOADS)
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF, exclude_characters="~"), min_size=1, max_size=60)
 
 
@@ -68,6 +73,14 @@ def test_frames_come_back_as_they_were_sent(frames: list[tuple[Any, ...]], from_
 @example([(3, 0x0A, 7, 1, 0, b"")], [4])  # the hub's ACK is ESC, and a line feed follows it
 def test_it_does_not_matter_where_the_stream_is_cut(frames: list[tuple[Any, ...]], cuts: list[int]) -> None:
     heard = Heard().feed(*chunks(write(*frames), cuts))
+    assert heard.frames == frames
+    assert not heard.errors and not heard.text
+
+
+@given(st.lists(FRAMES | LONG_FRAMES, min_size=1, max_size=4), st.lists(st.integers(0, 2200), max_size=12))
+@example([(2, 0x41, 7, 1, 0, b"a" * 494)] * 2, [254, 255, 256, 510, 511, 512])
+def test_a_bridge_s_long_frames_come_back_wherever_they_are_cut(frames: list[tuple[Any, ...]], cuts: list[int]) -> None:
+    heard = Heard(from_hub=False).feed(*chunks(write(*frames, from_hub=False), cuts))
     assert heard.frames == frames
     assert not heard.errors and not heard.text
 
@@ -176,13 +189,17 @@ def test_a_frame_of_another_framing_version_is_named(monkeypatch: pytest.MonkeyP
 def test_a_payload_too_long_for_a_frame_is_refused() -> None:
     with pytest.raises(ValueError, match="241 bytes; at most 240"):
         write((2, 0, 1, 1, 1, b"x" * 241))
+    with pytest.raises(ValueError, match="495 bytes; at most 494"):
+        write((2, 0, 1, 1, 1, b"x" * 495), from_hub=False)
 
 
 def test_the_longest_frame_fits_whatever_is_in_it() -> None:
-    for payload in (b"\x7e" * 240, b"\0" * 240, b"a" * 240, b"\x7ea" * 120):
-        coded = write((2, 0, 1, 1, 1, payload))
-        assert len(coded) <= frame.CODED_BYTES_MAX + 2
-        assert Heard().feed(coded).frames[0][5] == payload
+    for content in (b"\x7e", b"\0", b"a", b"\x7ea"):
+        for size, from_hub in ((240, True), (494, False)):
+            payload = (content * size)[:size]
+            coded = write((2, 0, 1, 1, 1, payload), from_hub=from_hub)
+            assert len(coded) <= 512 and len(coded) <= frame.CODED_BYTES_MAX + 2
+            assert Heard(from_hub).feed(coded).frames[0][5] == payload
 
 
 def test_the_second_byte_of_a_frame_is_always_its_kind() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hublink import hello as codec
-from hublink.frame import PAYLOAD_BYTES_MAX
+from hublink.frame import PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_OFFERED
 from tests.hublink.pair import hello
 
 U8, U16, U32 = st.integers(0, 0xFF), st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)
@@ -34,6 +34,7 @@ HELLOS = st.fixed_dictionaries(
         "board": st.text(max_size=10),
         "firmware": st.text(max_size=10),
         "crumb": st.text(max_size=60),
+        "payload_bytes": st.integers(PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_OFFERED),
     }
 )
 

@@ -74,10 +74,31 @@ def test_a_queue_is_bounded_and_says_when_it_has_room_again() -> None:
 
 def test_a_payload_too_long_for_a_frame_is_refused_and_nothing_is_queued() -> None:
     pair = Pair().up()
-    with pytest.raises(ValueError, match="job_data of 241 bytes"):
+    with pytest.raises(ValueError, match="job_data of 241 bytes; at most 240"):
         pair.bridge.send("job_data", b"x" * 241)
     pair.pump()
     assert pair.messages(False) == []
+
+
+@pytest.mark.parametrize(
+    ("of_transport", "of_owner", "fits"), [(494, 494, 494), (240, 494, 240), (494, 240, 240), (494, None, 240)]
+)
+def test_a_bridge_may_send_as_much_as_the_hub_s_transport_and_its_owner_offer(
+    of_transport: int, of_owner: int | None, fits: int
+) -> None:
+    pair = Pair() if of_owner is None else Pair(payload_bytes=of_owner)
+    pair.hub.profile.payload_bytes = of_transport
+    pair.up()
+    assert pair.bridge.peer["payload_bytes"] == fits
+    for content in (b"\x7e", b"\0", b"ab\x7e"):
+        data = (content * fits)[:fits]
+        assert pair.bridge.send("job_data", data)
+        pair.pump()
+        assert pair.messages(False)[-1] == ("job_data", data)
+    with pytest.raises(ValueError, match=f"job_data of {fits + 1} bytes; at most {fits}"):
+        pair.bridge.send("job_data", bytes(fits + 1))
+    with pytest.raises(ValueError, match="job_status of 241 bytes; at most 240"):
+        pair.hub.send("job_status", b"job 0001", 1, 0, 0, 0, bytes(241 - 18))
 
 
 # -- reliability -------------------------------------------------------------------------------------------------------

@@ -128,6 +128,12 @@ def test_hellos_refused(case: dict[str, str]) -> None:
     assert opening.unpack_hello(bytes.fromhex(case["payload"])) is None
 
 
+@named("opening.json", "offers")
+def test_hellos_offers(case: dict[str, Any]) -> None:
+    heard = opening.unpack_hello(bytes.fromhex(case["payload"]))
+    assert heard is not None and heard["payload_bytes"] == case["payload_bytes"]
+
+
 @pytest.mark.parametrize("from_hub", [True, False], ids=["hub", "bridge"])
 def test_a_whole_session_says_exactly_these_bytes(from_hub: bool) -> None:
     """Each side alone, with the other's frames out of the file."""

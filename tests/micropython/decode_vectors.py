@@ -99,6 +99,8 @@ def _opening(load):
         yield case["name"], expected, hello.unpack_hello(bytes.fromhex(case["payload"]))
     for case in vectors["refused"]:
         yield case["name"], None, hello.unpack_hello(bytes.fromhex(case["payload"]))
+    for case in vectors["offers"]:
+        yield case["name"], case["payload_bytes"], hello.unpack_hello(bytes.fromhex(case["payload"]))["payload_bytes"]
 
 
 def _session(load):

@@ -26,7 +26,6 @@ from tests.simulation.counter import Counter
 from tests.simulation.hub import check_bounds
 from tests.simulation.world import Wire, World
 
-CHUNK_BYTES = 240
 RETRY_MS = (20, 250)  # the real one's back-off grows to 5 s; nothing new would come of waiting for it here
 FINAL = ("printed", "unconfirmed")
 
@@ -295,12 +294,13 @@ class SimulatedBridge:
 
     def _send_data(self, job: bytes, data: bytes) -> bool:
         assert self.link is not None and self._offset is not None
+        chunk_bytes = self.link.peer["payload_bytes"]
         while self._offset < len(data):
             if self.link.room(PRINTER) <= 0:
                 return False
-            if not self.link.send("job_data", data[self._offset : self._offset + CHUNK_BYTES]):
+            if not self.link.send("job_data", data[self._offset : self._offset + chunk_bytes]):
                 return False
-            self._offset += CHUNK_BYTES
+            self._offset += chunk_bytes
         if self.link.room(PRINTER) <= 0 or not self.link.send("job_end", job):
             return False
         self._offset = None

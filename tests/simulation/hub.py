@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from hublink.frame import PAYLOAD_BYTES_OFFERED
 from hublink.link import EVENTS_MAX, HUB, QUEUE_MESSAGES, TICKS_MASK, Link
 from hublink.messages import (
     NO_JOB,
@@ -109,6 +110,7 @@ class SimulatedHub:
             "board": "simulated",
             "firmware": "0",
             "crumb": "",
+            "payload_bytes": PAYLOAD_BYTES_OFFERED,
         }
 
     # -- bytes and time --------------------------------------------------------------------------------------------

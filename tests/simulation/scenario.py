@@ -6,7 +6,7 @@ from collections import Counter as Tally
 from collections.abc import Callable
 from typing import NamedTuple
 
-from hublink.profile import Profile
+from hublink.profile import PROFILES, Profile
 from tests.simulation.bridge import SimulatedBridge
 from tests.simulation.counter import Counter
 from tests.simulation.hub import SimulatedHub
@@ -183,7 +183,8 @@ class Scenario:
 
 
 def make_profile(slow: bool, ack_delay_ms: int) -> Profile:
-    made = Profile("uart" if slow else "usb", 240, 8, 500, 150, 2000, 500, 2000, bulk_window=3 if slow else 8)
+    offered = PROFILES["uart" if slow else "usb"].payload_bytes
+    made = Profile("uart" if slow else "usb", offered, 8, 500, 150, 2000, 500, 2000, bulk_window=3 if slow else 8)
     made.ack_delay_ms = ack_delay_ms
     return made
 
