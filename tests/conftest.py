@@ -54,9 +54,9 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def bridge(tmp_path: Path) -> Iterator[LiveBridge]:
-    """A bridge of this test's own, to be killed and started again."""
-    live = LiveBridge(tmp_path / "state", FAST_PRINTER)
+def bridge(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LiveBridge]:
+    """A bridge of this test's own, to be killed and started again; its parameter is more of its configuration."""
+    live = LiveBridge(tmp_path / "state", FAST_PRINTER + getattr(request, "param", ""))
     live.start()
     yield live
     try:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 READY_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 15.0
 POLL_S = 0.02  # between two looks at the state, where no event tells
+TRIES = 5  # of what is promised within a time
 _READY = re.compile(r"dashboard (http://\S+), receipt printer (?:[a-z]\S* )?([\d.]+):(\d+)")
 _NAMED_PRINTER = re.compile(r"(\w+) [\d.]+:(\d+)")
 
@@ -188,6 +189,14 @@ async def ask_counter(bridge: LiveBridge, command: str, **arguments: Any) -> Any
         return await channel.ask(command, **arguments)
     finally:
         await channel.close()
+
+
+async def in_time(once: Callable[[], Awaitable[bool]]) -> None:
+    """`once` says whether it was in time: a machine that stands still makes a try late, and a broken promise all."""
+    for _ in range(TRIES):
+        if await once():
+            return
+    raise AssertionError(f"too late {TRIES} times")
 
 
 def end_virtual_hub(state_dir: Path) -> None:

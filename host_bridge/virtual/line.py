@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 SLICE_S: Final = 0.004  # a busy line wakes the loop this often, and delivers what passed meanwhile
+WHOLE_MS: Final = 70  # a burst up to so long, as a scan or a status is, arrives whole, at its end: see `whole_ms`
 QUEUE_LIMIT_BYTES: Final = 128 * 1024  # above any ring of the chip; what comes beyond is dropped and counted
 BAUD_TOLERANCE: Final = (
     0.04  # a UART reads a byte right while the clocks differ by less (half a bit in ten, both sides)
@@ -26,7 +27,11 @@ class Clock(Protocol):
 
 
 class Line:
-    """`deliver` gets the bytes as they arrive, `sent` how many of the credited ones have left the sender."""
+    """`deliver` gets the bytes as they arrive, `sent` how many of the credited ones have left the sender.
+
+    `whole_ms`: a burst that takes no longer is delivered in one piece when its last byte has left. A wire has no pauses
+    within a burst, but the process that plays it may be held up, and a pause tells a hub that a scan is over.
+    """
 
     def __init__(
         self,
@@ -36,6 +41,7 @@ class Line:
         sent: Callable[[int], None] | None = None,
         room: Callable[[], int] | None = None,
         baud: int = 0,
+        whole_ms: int = 0,
     ) -> None:
         self.dropped_bytes = 0
         self.carried_bytes = 0
@@ -46,6 +52,8 @@ class Line:
         self._byte_s = 10 / baud if baud else 0.0
         self._queue: deque[tuple[bytes, bool]] = deque()
         self._queued = 0
+        self._whole_s = whole_ms / 1000
+        self._whole_at = 0.0  # when the burst under way has left
         self._next_at = 0.0  # when the byte that is leaving has left
         self._timer: Handle | None = None
         self._stopped = False
@@ -69,6 +77,8 @@ class Line:
         self._queued += len(kept)
         if self._timer is None and not self._stopped and not self._running:
             self._next_at = self._clock.time() + self._byte_s
+            if len(kept) * self._byte_s <= self._whole_s:
+                self._whole_at = self._next_at + (len(kept) - 1) * self._byte_s
             self._run()
 
     def resume(self) -> None:
@@ -82,6 +92,7 @@ class Line:
         """The sender lost its power or was reset."""
         self._queue.clear()
         self._queued = 0
+        self._whole_at = 0.0
         self._stopped = False
         if self._timer is not None:
             self._timer.cancel()
@@ -100,7 +111,8 @@ class Line:
         if self._queued and not self._stopped:
             now = self._clock.time()
             all_gone = self._next_at + (self._queued - 1) * self._byte_s
-            self._timer = self._clock.call_at(max(self._next_at, min(all_gone, now + SLICE_S)), self._run)
+            due = max(self._next_at, self._whole_at, min(all_gone, now + SLICE_S))
+            self._timer = self._clock.call_at(due, self._run)
 
     def _carry(self) -> bool:
         """Deliver what is due. False: nothing more now."""
@@ -124,8 +136,9 @@ class Line:
     def _due(self) -> int:
         if not self._byte_s:
             return self._queued
-        late_s = self._clock.time() - self._next_at
-        return 0 if late_s < 0 else min(self._queued, int(late_s / self._byte_s) + 1)
+        now = self._clock.time()
+        late_s = now - self._next_at
+        return 0 if late_s < 0 or now < self._whole_at else min(self._queued, int(late_s / self._byte_s) + 1)
 
     def _take(self, count: int) -> tuple[bytes, int]:
         parts = []

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from host_bridge.virtual import wires
-from host_bridge.virtual.line import Clock, Line, garble, speeds_agree
+from host_bridge.virtual.line import WHOLE_MS, Clock, Line, garble, speeds_agree
 from host_bridge.virtual.wiring import UartWiring
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Uart:
         self._in_ring = 0
         self._line_low = False
         self.to_world = Line(clock, self._leave, sent=self._sent, baud=baud)
-        self.to_chip = Line(clock, self._enter, baud=baud)
+        self.to_chip = Line(clock, self._enter, baud=baud, whole_ms=0 if usb else WHOLE_MS)
         if self._usb:
             self.to_world.room = self._world_room
             self.to_chip.room = self._ring_room

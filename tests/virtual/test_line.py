@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_bridge.virtual.line import QUEUE_LIMIT_BYTES, SLICE_S, Line, garble, speeds_agree
+from host_bridge.virtual.line import QUEUE_LIMIT_BYTES, SLICE_S, WHOLE_MS, Line, garble, speeds_agree
 from tests.virtual.clock import ManualClock
 
 
@@ -33,6 +33,24 @@ def test_no_byte_is_early_and_a_pause_earns_no_credit() -> None:
     assert arrived == b"a"
     clock.advance(0.0011)
     assert arrived == b"abc"
+
+
+def test_a_short_burst_arrives_whole_at_its_end_and_a_long_one_piece_by_piece() -> None:
+    clock = ManualClock()
+    pieces: list[bytes] = []
+    line = Line(clock, pieces.append, baud=9600, whole_ms=WHOLE_MS)
+    line.push(bytes(48))
+    clock.advance(0.0499)
+    assert not pieces
+    clock.advance(0.0002)
+    assert pieces == [bytes(48)]
+    line.push(bytes(960))
+    clock.advance(0.1)
+    assert len(pieces) > 20
+    line.clear()
+    line.push(b"one")
+    clock.advance(0.004)
+    assert pieces[-1] == b"one"
 
 
 def test_an_idle_line_never_wakes_the_loop_and_a_busy_one_once_a_slice() -> None:
