@@ -23,7 +23,7 @@ from host_bridge.virtual.server import Control
 
 ROOT = Path(__file__).resolve().parents[1]
 READY_DEADLINE_S = 30.0
-STOP_DEADLINE_S = 15.0
+STOP_DEADLINE_S = 60.0
 POLL_S = 0.02  # between two looks at the state, where no event tells
 TRIES = 5  # of what is promised within a time
 _READY = re.compile(r"dashboard (http://\S+), receipt printer (?:[a-z]\S* )?([\d.]+):(\d+)")
@@ -144,7 +144,7 @@ class Till:
         status, answer = await self.post("/virtual/faults", json={"fault": name, "active": active})
         assert status < 300, answer
 
-    async def until(self, look: Callable[[Any], Any], path: str = "/api/v1/state", deadline_s: float = 20.0) -> Any:
+    async def until(self, look: Callable[[Any], Any], path: str = "/api/v1/state", deadline_s: float = 60.0) -> Any:
         """Look at the state (or another path) until `look` returns something true; that is returned."""
         end = time.monotonic() + deadline_s
         while True:
@@ -157,7 +157,7 @@ class Till:
             )
             await asyncio.sleep(POLL_S)
 
-    async def final(self, job_id: str, deadline_s: float = 30.0) -> Any:
+    async def final(self, job_id: str, deadline_s: float = 60.0) -> Any:
         """The job, once its state is final."""
         return await self.until(
             lambda job: job if job["state"] not in ("queued", "sending") else None, f"/api/v1/jobs/{job_id}", deadline_s
@@ -205,7 +205,7 @@ def end_virtual_hub(state_dir: Path) -> None:
         os.kill(json.loads(control.read_text())["pid"], signal.SIGTERM)
 
 
-async def next_event(socket: aiohttp.ClientWebSocketResponse, kind: str, deadline_s: float = 10.0) -> Any:
+async def next_event(socket: aiohttp.ClientWebSocketResponse, kind: str, deadline_s: float = 40.0) -> Any:
     """The next event of that type; others are passed over."""
     async with asyncio.timeout(deadline_s):
         while True:

@@ -78,7 +78,9 @@ class Line:
         if self._timer is None and not self._stopped and not self._running:
             self._next_at = self._clock.time() + self._byte_s
             if len(kept) * self._byte_s <= self._whole_s:
-                self._whole_at = self._next_at + (len(kept) - 1) * self._byte_s
+                self._whole_at = (
+                    self._next_at + (len(kept) - 0.9) * self._byte_s
+                )  # not a rounding error before the last
             self._run()
 
     def resume(self) -> None:

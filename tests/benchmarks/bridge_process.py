@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 ROOT = Path(__file__).resolve().parents[2]
-STOP_DEADLINE_S = 15.0
+STOP_DEADLINE_S = 60.0
 ANSWER_DEADLINE_S = 30.0
 READ_BYTES = 1 << 16
 _READY = re.compile(r"dashboard http://([\d.]+):(\d+), receipt printer (?:[a-z]\S* )?([\d.]+):(\d+)")

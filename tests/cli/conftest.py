@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from host_bridge.cli.app import app
 
-START_DEADLINE_S = 10
+START_DEADLINE_S = 60
 FAULT = {
     "code": "paper_end",
     "severity": "error",

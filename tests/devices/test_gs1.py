@@ -114,11 +114,11 @@ def test_a_wrong_one_says_what_is_wrong_and_keeps_what_could_be_read(data: str, 
 
 
 def test_a_code_made_to_be_long_is_bounded() -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     found = read("20" * 3500)
     assert len(found.elements) <= ELEMENTS_MAX
     assert not found.ok
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5
 
 
 ALLOWED = st.text("ABCxyz0123456789!%&'()*+,-./:;<=>?_\"", min_size=1)

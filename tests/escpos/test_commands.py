@@ -161,12 +161,12 @@ def test_a_command_longer_than_any_job_is_held_to_the_limit_then_given_out_as_un
 def test_a_big_raster_in_small_pieces_is_parsed_at_the_speed_of_copying() -> None:
     raster = b"\x1dv0\x00\x48\x00\x00\xf0" + bytes(0x48 * 0xF000)
     parser = CommandParser()
-    started = time.perf_counter()
+    started = time.process_time()
     got: list[Command] = []
     for index in range(0, len(raster), 64):
         got += parser.feed(raster[index : index + 64])
     assert [c.name for c in got] == ["GS v 0"]
-    assert time.perf_counter() - started < 2.0, "4.4 MB in 64-byte pieces must not be copied once a piece"
+    assert time.process_time() - started < 2.0, "4.4 MB in 64-byte pieces must not be copied once a piece"
 
 
 streams = st.lists(

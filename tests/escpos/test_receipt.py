@@ -475,9 +475,9 @@ def test_a_40_kb_picture_is_drawn_well_within_a_tenth_of_a_second() -> None:
 
 
 def _seconds(data: bytes) -> float:
-    begun = time.perf_counter()
+    begun = time.process_time()
     render_job(data)
-    return time.perf_counter() - begun
+    return time.process_time() - begun
 
 
 def resident_bytes() -> int:

@@ -32,5 +32,5 @@ async def start(bridge: FakeBridge) -> AsyncIterator[Start]:
 
     yield begin
     for raw in started:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await raw.stop()

@@ -63,7 +63,7 @@ class FakePrinting:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until a submitted job makes the condition true."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()

@@ -35,11 +35,11 @@ class Till:
             await asyncio.sleep(0)
 
     async def read(self, size: int) -> bytes:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self.reader.readexactly(size)
 
     async def read_to_end(self) -> bytes:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self.reader.read()
 
     async def ended(self) -> bool:
@@ -64,7 +64,7 @@ class Till:
 
 
 async def connect(raw: RawInterface) -> Till:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         till = Till(*await asyncio.open_connection(*raw.address))
     till.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return till
@@ -72,7 +72,7 @@ async def connect(raw: RawInterface) -> Till:
 
 async def eventually(condition: Callable[[], bool] | Callable[[], Awaitable[bool]]) -> None:
     """Wait for what no event announces: the state of sockets in the kernel, counts."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             met = condition()
             if met if isinstance(met, bool) else await met:

@@ -21,7 +21,7 @@ async def test_an_enquiry_is_answered_with_exactly_one_byte(bridge: FakeBridge, 
     bridge.printing.set_status(PrinterStatus(online=False, paper_end=True, cover_open=True))
     for n, answer in ((1, 0x1A), (2, 0x36), (3, 0x12), (4, 0x72)):
         await till.send(b"\x10\x04" + bytes([n]))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await till.reader.read(100) == bytes([answer])
     await till.close()
 
@@ -71,7 +71,7 @@ async def test_the_answer_to_an_enquiry_is_never_glued_to_asb(start: Start, piec
     raw = await start(RawLimits(asb_delay_ms=50, gap_ms=50))
     till = await connect(raw)
     await till.send(*pieces)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await till.reader.read(100) == b"\x12"
         assert await till.reader.read(100) == to_asb(READY)
     await till.close()
@@ -86,7 +86,7 @@ async def test_a_status_change_during_enquiries_stays_apart_from_the_answers(bri
     for _ in range(5):
         await till.send(b"\x10\x04\x01")
         bridge.printing.set_status(changed)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await till.reader.read(100) == b"\x12"
     assert await till.read(4) == to_asb(changed)
     await till.close()

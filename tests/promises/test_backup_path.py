@@ -111,7 +111,7 @@ async def test_it_is_named_while_it_lasts_the_drawer_opens_and_the_primary_is_ha
         await till.post("/virtual/scan", json={"data": "after", "symbology": None})
         codes.clear()
         while True:  # everything until this scan
-            event = await socket.receive_json(timeout=10)
+            event = await socket.receive_json(timeout=40)
             if event["type"] == "fault" and event["active"]:
                 codes.append(event["fault"]["code"])
             if event["type"] == "scan":

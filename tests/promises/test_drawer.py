@@ -42,7 +42,7 @@ async def test_with_the_cable_out_it_fails_in_time_and_the_drawer_stays_shut_whe
     async with till.events("?observe=1") as socket:
         await till.post("/virtual/scan", json={"data": "after", "symbology": None})
         while True:  # everything that the new session brings stands before this scan
-            event = await socket.receive_json(timeout=10)
+            event = await socket.receive_json(timeout=40)
             assert event["type"] != "drawer" or event["status"] != "open"
             if event["type"] == "scan":
                 break

@@ -24,7 +24,7 @@ from host_bridge.virtual.engine import package_environment
 from host_bridge.virtual.options import Options
 from tests.virtual.till import Till
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 BOARD: dict[str, Any] = {"name": "test"}
 
 # Copies the link to the printer and back, shows boots and its board, blinks when told.

@@ -42,7 +42,7 @@ def test_a_short_burst_arrives_whole_at_its_end_and_a_long_one_piece_by_piece() 
     line.push(bytes(48))
     clock.advance(0.0499)
     assert not pieces
-    clock.advance(0.0002)
+    clock.advance(0.0004)
     assert pieces == [bytes(48)]
     line.push(bytes(960))
     clock.advance(0.1)

@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 
 
 class Till:

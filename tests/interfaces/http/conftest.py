@@ -310,7 +310,7 @@ class Running:
 
 
 async def receive(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
-    message: dict[str, Any] = await socket.receive_json(timeout=5)
+    message: dict[str, Any] = await socket.receive_json(timeout=40)
     return message
 
 

@@ -216,7 +216,7 @@ async def test_a_websocket_from_a_foreign_page_is_refused_before_the_upgrade(sta
         await running.client.ws_connect("/api/v1/events", origin="https://evil.example")
     assert refused.value.status == 403
     async with running.client.ws_connect("/api/v1/events", origin=TILL) as allowed:
-        assert (await allowed.receive_json(timeout=5))["type"] == "state"
+        assert (await allowed.receive_json(timeout=40))["type"] == "state"
 
 
 async def test_a_person_may_follow_a_link_to_a_page_but_to_nothing_else(server: Running) -> None:
