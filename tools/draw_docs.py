@@ -18,7 +18,7 @@ from host_bridge.state import Text
 from host_bridge.watch.texts import FAULT_TEXTS, PATTERN_TEXTS
 from hublink.fault_table import FAULTS, NOTICE, NUMBER_OF
 from hublink.light import AMBER, OFF, PATTERN_FAULT, steps
-from hublink.messages import PATTERNS
+from hublink.words import PATTERNS
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 Language = Literal["en", "zh"]
@@ -216,7 +216,7 @@ _ONE_COLOUR_LIT: Final = 0xFFF3C4
 
 
 def _one_colour(colour: int) -> int:
-    """As hub/indicator.py's MonoLight shows it."""
+    """As hub/pin_lights.py's MonoLight shows it."""
     return OFF if colour in (OFF, AMBER) else _ONE_COLOUR_LIT
 
 

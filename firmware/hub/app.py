@@ -7,10 +7,12 @@ import machine
 from hublink.hello import FLAG_SAFE_MODE
 from hublink.profile import PROFILES
 
-from hub import VERSION, board, roomy, survival, transport
+from hub import VERSION, board, roomy, survival
 from hub.faults import Faults
 from hub.hub import Hub
-from hub.indicator import Indicator, NoLight, open_last_resort, open_light
+from hub.indicator import Indicator
+from hub.lights import open_last_resort, open_light
+from hub.ways import open_link
 
 # What a wrong section of the board file shows as.
 _FAULTS_OF = {
@@ -78,10 +80,12 @@ class _Assembly:
         if ways:
             return ways
         try:
-            return [(PROFILES["usb"], transport.open_link({"transport": "usb"}))]
+            return [(PROFILES["usb"], open_link({"transport": "usb"}))]
         except Exception as error:  # then the LED alone can tell
+            from hub.no_link import NoLink
+
             board.problems.append("console: %s" % error)
-            return [(PROFILES["usb"], transport.NoLink())]
+            return [(PROFILES["usb"], NoLink())]
 
     def _open_way(self, section):
         try:
@@ -89,7 +93,7 @@ class _Assembly:
             name = link.get("profile", link["transport"])
             if name not in PROFILES:
                 raise ValueError("profile: expected one of %s, found %r" % (", ".join(sorted(PROFILES)), name))
-            return PROFILES[name], transport.open_link(link)
+            return PROFILES[name], open_link(link)
         except Exception as error:
             self._leave_out(section, error)
             return None
@@ -109,7 +113,7 @@ class _Assembly:
     def _add_indicator(self):
         light = self._open("indicator", open_light)
         if light is None:
-            light = open_last_resort() if self._faults.active else NoLight({})
+            light = open_last_resort() if self._faults.active else open_light({})
         self._indicator = Indicator(light, self.hub.uplink, self._faults, self._safe_mode)
         self.hub.supervisor.add("indicator", self._indicator.run)
 

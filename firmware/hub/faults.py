@@ -4,7 +4,7 @@ from hublink import fault_table
 
 # Of those that a hub finds out.
 _NUMBER_OF = {entry[1]: entry[0] for entry in fault_table.FAULTS if entry[0] < fault_table.FROM_BRIDGE}
-del fault_table  # see there
+fault_table = None  # the hub lets go of it
 
 
 class Faults:

@@ -5,7 +5,6 @@ import asyncio
 
 from hublink.faults import worst
 from hublink.light import (
-    AMBER,
     BLIP_MS,
     OFF,
     PATTERN_FAULT,
@@ -16,88 +15,13 @@ from hublink.light import (
     WHITE,
     steps,
 )
-from machine import Pin
 
-_PIXEL_DIM = const(2)  # a WS2812 at full power blinds: a quarter is plenty
 _SLICE_MS = const(100)  # a change of pattern shows at the latest after this
-
-
-class RgbLight:
-    """Three pins, one a colour."""
-
-    def __init__(self, wiring):
-        self._on = wiring.get("active_level", 1)
-        self._pins = [Pin(wiring[colour], Pin.OUT, value=1 - self._on) for colour in ("red", "green", "blue")]
-
-    def show(self, colour):
-        for pin, shift in zip(self._pins, (16, 8, 0)):
-            pin.value(self._on if colour >> shift & 0xFF >= 0x80 else 1 - self._on)
-
-
-class MonoLight:
-    """One pin. Any colour is on, but a warning's amber is dark: it counts gaps in the steady light below it."""
-
-    def __init__(self, wiring):
-        self._on = wiring.get("active_level", 1)
-        self._pin = Pin(self._name(wiring), Pin.OUT, value=1 - self._on)
-
-    def _name(self, wiring):
-        return wiring["pin"]
-
-    def show(self, colour):
-        self._pin.value(1 - self._on if colour in (OFF, AMBER) else self._on)
-
-
-class OnboardLight(MonoLight):
-    """The board's own LED, by the name that MicroPython gives it: on a Pico W it hangs on the radio chip."""
-
-    def _name(self, wiring):
-        return "LED"
-
-
-class PixelLight:
-    """A WS2812: one wire, any colour."""
-
-    def __init__(self, wiring):
-        from neopixel import NeoPixel
-
-        self._pixel = NeoPixel(Pin(wiring["pin"], Pin.OUT), 1)
-        self.show(OFF)
-
-    def show(self, colour):
-        self._pixel[0] = tuple((colour >> shift & 0xFF) >> _PIXEL_DIM for shift in (16, 8, 0))
-        self._pixel.write()
-
-
-class NoLight:
-    def __init__(self, wiring):
-        pass
-
-    def show(self, colour):
-        pass
-
-
-_KINDS = {"rgb": RgbLight, "mono": MonoLight, "ws2812": PixelLight, "onboard": OnboardLight, "none": NoLight}
-
-
-def open_light(wiring):
-    """The light of the board file's `indicator` section. ValueError if its kind is not known."""
-    kind = wiring.get("kind", "none")
-    if kind not in _KINDS:
-        raise ValueError("indicator.kind: expected one of %s, found %r" % (", ".join(sorted(_KINDS)), kind))
-    return _KINDS[kind](wiring)
-
-
-def open_last_resort():
-    """The board's own LED, where nothing better is known of the board and it has one that MicroPython names."""
-    try:
-        return OnboardLight({})
-    except (ValueError, OSError):
-        return NoLight({})
 
 
 class Indicator:
     def __init__(self, light, uplink, faults, safe_mode=False):
+        """`light.show(colour)`, see lights.py."""
         self._light = light
         self._uplink = uplink
         self._faults = faults

@@ -1,4 +1,4 @@
-"""The transports: what carries the link's bytes, and how a UART is fed and read without ever waiting inside it."""
+"""UARTs: how one is opened, fed and read without ever waiting inside it."""
 
 from micropython import const
 import asyncio
@@ -10,7 +10,7 @@ _BITS = const(10)  # of a byte on the wire
 TX_BUFFER_BYTES = 768
 _TX_BUFFER_LEAST_BYTES = const(32)  # ports/rp2, MIN_BUFFER_SIZE
 _AHEAD_MS = const(130)  # of the wire's time may lie in a printer's UART: at 115200 baud three messages of 494 bytes
-_LINK_AHEAD_MS = const(25)  # a full frame at 115200 baud; more would make the important wait behind the long
+_ESP32_BUFFER_BYTES_MIN = const(256)  # ESP-IDF's uart_driver_install refuses less than its FIFO's 128 bytes and one
 
 
 def open_uart(port):
@@ -62,6 +62,9 @@ def _options(port):
         "txbuf": port.get("tx_buffer_bytes", TX_BUFFER_BYTES),
         "timeout": 0,
     }
+    if sys.platform == "esp32":
+        for key in ("rxbuf", "txbuf"):
+            options[key] = max(options[key], _ESP32_BUFFER_BYTES_MIN)
     if "cts" in port and port.get("flow") not in ("none", "xon_xoff"):
         options["cts"] = machine.Pin(port["cts"])
         options["flow"] = machine.UART.CTS
@@ -88,59 +91,3 @@ class UartReader:
         """What is there; how many bytes."""
         count = min(self._uart.any(), len(buffer))
         return (self._uart.readinto(buffer, count) or 0) if count else 0
-
-
-def open_link(link):
-    """The way to the bridge from the board file's `link` or `backup_link`. ValueError if its transport is not known.
-
-    It has `await readinto(buffer)`, `write_now(data)`, which takes what it can, `await write(data)` and `close()`.
-    """
-    if link["transport"] == "uart":
-        return UartLink(link)
-    if link["transport"] == "usb":
-        from hub.console import ConsoleLink
-
-        return ConsoleLink()
-    raise ValueError("link.transport: expected 'uart' or 'usb', found %r" % link["transport"])
-
-
-class UartLink:
-    """The link on a UART of its own."""
-
-    def __init__(self, link):
-        uart = open_uart(link)
-        self._reader = asyncio.StreamReader(uart)
-        self._feeder = open_feeder(uart, link, _LINK_AHEAD_MS)
-
-    def readinto(self, buffer):
-        """Awaitable: how many bytes came, at least one."""
-        return self._reader.readinto(buffer)
-
-    def write_now(self, data):
-        """Hand over as much as is taken without waiting; how many bytes."""
-        return 0 if self._feeder.room(len(data)) else self._feeder.put(data)
-
-    async def write(self, data):
-        """Hand all of it to the UART."""
-        while data:
-            await self._feeder.wait(len(data))
-            data = data[self._feeder.put(data) :]
-
-    def close(self):
-        pass
-
-
-class NoLink:
-    """In the place of a link that could not be opened: nothing comes, and what is sent is lost."""
-
-    async def readinto(self, buffer):
-        await asyncio.Event().wait()
-
-    def write_now(self, data):
-        return len(data)
-
-    async def write(self, data):
-        await asyncio.sleep_ms(0)
-
-    def close(self):
-        pass

@@ -17,7 +17,7 @@ _TIMER_SLICE_MS = 100  # the longest sleep: a timer that falls due meanwhile wai
 class Uplink:
     def __init__(self, ways, hello, held=()):
         """`ways`: (profile, stream) of each transport, the preferred one first. A stream is what the transport opened
-        (transport.open_link): it waits, but never blocks."""
+        (ways.open_link): it waits, but never blocks."""
         from hub import roomy  # the start's alone
 
         self._handlers = {}

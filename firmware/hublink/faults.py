@@ -7,7 +7,7 @@ _RANKS = bytearray(len(_BLINKS))  # by number; the most severe have the lowest
 for _number, _, _, _severity, _blinks in fault_table.FAULTS:
     _BLINKS[_number] = _blinks
     _RANKS[_number] = fault_table.SEVERITIES.index(_severity)
-del fault_table  # see there
+fault_table = None  # type: ignore[assignment] # a hub lets go of it
 
 
 def worst(numbers):

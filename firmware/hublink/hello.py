@@ -10,7 +10,6 @@ from hublink.frame import PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_OFFERED
 
 PROTOCOL_MIN = 1
 PROTOCOL_MAX = 1
-RESET_CAUSES = ("unknown", "power_on", "watchdog", "software", "brown_out", "soft_reset")
 
 # protocol range, nonce, dictionary, hub id, boot id, boots, reset cause, flags, channel credit,
 # printer cursor (job, phase, received), scanner cursor (oldest not taken, next)

@@ -5,10 +5,9 @@ Colour is never alone: ready is steady, waiting is slow, a fault counts, a warni
 """
 
 from hublink.faults import blinks, is_error
-from hublink.messages import PATTERNS
 
 OFF, GREEN, BLUE, RED, AMBER, VIOLET, WHITE = 0x000000, 0x00FF00, 0x0000FF, 0xFF0000, 0xFF8000, 0x8000FF, 0xFFFFFF
-PATTERN_OFF, PATTERN_READY, PATTERN_WAITING, PATTERN_FAULT, PATTERN_SAFE_MODE, PATTERN_STARTING = range(len(PATTERNS))
+PATTERN_OFF, PATTERN_READY, PATTERN_WAITING, PATTERN_FAULT, PATTERN_SAFE_MODE, PATTERN_STARTING = range(6)
 BLIP_MS = 60
 
 _FIXED = {

@@ -6,17 +6,9 @@ from hublink import dictionary
 
 # Channels, in the order of their priority on the link.
 CONTROL, DRAWER, SCANNER, INDICATOR, PRINTER, UPDATE = range(6)
-CHANNEL_NAMES = ("control", "drawer", "scanner", "indicator", "printer", "update")
 
-KICK_OUTCOMES = ("opened", "unverified", "drawer_stuck", "expired", "repeated", "duty", "invalid", "printer_power")
-DRAWER_STATES = ("unknown", "closed", "open")
-SCANNER_STATES = ("reading", "off", "held")  # held: the ring is nearly full
 SCAN_HAS_SYMBOLOGY, SCAN_REPEAT, SCAN_CONTINUES = 1, 2, 4
-PATTERNS = ("off", "ready", "waiting", "fault", "safe_mode", "starting")
-JOB_PHASES = ("none", "receiving", "ended", "written", "proven", "aborted")
 PHASE_NONE, PHASE_RECEIVING, PHASE_ENDED, PHASE_WRITTEN, PHASE_PROVEN, PHASE_ABORTED = range(6)
-ABORT_REASONS = ("", "printer_power", "job_replaced", "job_overrun")
-PRINTER_CONDITIONS = ("unknown", "answering", "silent")
 
 NO_JOB = b"\0" * 8
 
@@ -56,4 +48,4 @@ BY_CODE = {}
 for _code, _name, _layout, _fields in dictionary.DICTIONARY:
     BY_NAME[_name] = BY_CODE[_code] = Message(_code, _name, _layout)
 DICTIONARY_HASH = dictionary.hash_of(dictionary.DICTIONARY)
-del dictionary  # see there
+dictionary = None  # type: ignore[assignment] # a hub lets go of it

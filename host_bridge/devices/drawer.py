@@ -14,7 +14,7 @@ from host_bridge.journal import IdempotencyMismatch, Journal, JournalError, Jour
 from host_bridge.journal.records import Kick, KickState
 from host_bridge.state import DrawerState
 from hublink.link import TICKS_MASK
-from hublink.messages import DRAWER_STATES, KICK_OUTCOMES
+from hublink.words import DRAWER_STATES, KICK_OUTCOMES
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,9 @@ from host_bridge.journal import Journal, JournalError
 from host_bridge.state import Devices, HubState
 from host_bridge.watch.crumb import explain
 from host_bridge.watch.faults import BRIDGE, FaultBoard
-from hublink.hello import FLAG_SAFE_MODE, RESET_CAUSES
+from hublink.hello import FLAG_SAFE_MODE
 from hublink.messages import DICTIONARY_HASH
+from hublink.words import RESET_CAUSES
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from host_bridge.state import IndicatorState, LightStep, Text
 from host_bridge.watch.texts import FAULT_TEXTS, PATTERN_TEXTS
 from hublink import light
 from hublink.fault_table import BY_NUMBER
-from hublink.messages import PATTERNS
+from hublink.words import PATTERNS
 
 
 class IndicatorService:

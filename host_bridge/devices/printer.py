@@ -25,7 +25,8 @@ from host_bridge.state import PrinterState
 from hublink import messages
 from hublink.frame import PAYLOAD_BYTES_MAX
 from hublink.hello import FLAG_SAFE_MODE
-from hublink.messages import ABORT_REASONS, NO_JOB, PRINTER
+from hublink.messages import NO_JOB, PRINTER
+from hublink.words import ABORT_REASONS
 
 log = logging.getLogger(__name__)
 

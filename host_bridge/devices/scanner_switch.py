@@ -14,7 +14,7 @@ from typing import Final
 
 from host_bridge.devices.link import DeviceLink
 from host_bridge.interfaces.services import Refused
-from hublink.messages import SCANNER_STATES
+from hublink.words import SCANNER_STATES
 
 OFF_MS: Final = 300_000
 OFF_MS_MIN, OFF_MS_MAX = 1_000, 3_600_000  # the hub holds to the same hour

@@ -16,7 +16,7 @@ import msgspec
 
 from host_bridge.hub.console import Console
 from host_bridge.hub.transport import LineStep, Transport, TransportError, TransportFull
-from hublink.messages import CHANNEL_NAMES
+from hublink.words import CHANNEL_NAMES
 
 log = logging.getLogger(__name__)
 

@@ -14,6 +14,8 @@ from host_bridge.boards.schema import Indicator
 from hublink.fault_table import NUMBER_OF
 from hublink.light import PATTERN_FAULT, PATTERN_READY, PATTERN_WAITING, WHITE, steps
 
+MODULES = ("hub.lights", "hub.pin_lights", "hub.pixel_light")
+
 
 class Pin:
     """Keeps what was driven onto it."""
@@ -40,16 +42,18 @@ class NeoPixel(list[Any]):
 
 
 @pytest.fixture
-def indicator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """hub/indicator.py on pins that can be looked at."""
+def lights(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """hub/lights.py on pins that can be looked at."""
     for name, member in (("machine", Pin), ("neopixel", NeoPixel)):
         module = ModuleType(name)
         setattr(module, member.__name__, member)
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.delitem(sys.modules, "hub.indicator", raising=False)
+    for name in MODULES:
+        monkeypatch.delitem(sys.modules, name, raising=False)
     Pin.pins = {}
-    yield importlib.import_module("hub.indicator")
-    sys.modules.pop("hub.indicator", None)
+    yield importlib.import_module("hub.lights")
+    for name in MODULES:
+        sys.modules.pop(name, None)
 
 
 def seen(light: Any, pin: object, pattern: int, fault: str = "") -> list[tuple[int, int]]:
@@ -61,13 +65,13 @@ def seen(light: Any, pin: object, pattern: int, fault: str = "") -> list[tuple[i
     return levels
 
 
-def test_the_board_file_may_name_exactly_the_kinds_that_the_hub_has(indicator: Any) -> None:
+def test_the_board_file_may_name_exactly_the_kinds_that_the_hub_has(lights: Any) -> None:
     kinds = set(get_args(get_type_hints(Indicator)["kind"]))
-    assert kinds == set(indicator._KINDS)
+    assert kinds == set(lights.KINDS)
 
 
-def test_a_one_colour_light_tells_ready_warning_and_fault_apart(indicator: Any) -> None:
-    light = indicator.open_light({"kind": "mono", "pin": 7})
+def test_a_one_colour_light_tells_ready_warning_and_fault_apart(lights: Any) -> None:
+    light = lights.open_light({"kind": "mono", "pin": 7})
     assert {level for level, _ in seen(light, 7, PATTERN_READY)} == {1}
     fault = seen(light, 7, PATTERN_FAULT, "paper_end")
     warning = seen(light, 7, PATTERN_FAULT, "paper_near_end")
@@ -76,27 +80,27 @@ def test_a_one_colour_light_tells_ready_warning_and_fault_apart(indicator: Any) 
     assert {level for level, _ in seen(light, 7, PATTERN_WAITING)} == {0, 1}
 
 
-def test_a_light_that_is_on_when_low_is_turned_round(indicator: Any) -> None:
-    light = indicator.open_light({"kind": "mono", "pin": 7, "active_level": 0})
+def test_a_light_that_is_on_when_low_is_turned_round(lights: Any) -> None:
+    light = lights.open_light({"kind": "mono", "pin": 7, "active_level": 0})
     assert Pin.pins[7].level == 1
     light.show(WHITE)
     assert Pin.pins[7].level == 0
 
 
-def test_the_on_board_led_goes_by_its_name(indicator: Any) -> None:
-    light = indicator.open_light({"kind": "onboard"})
+def test_the_on_board_led_goes_by_its_name(lights: Any) -> None:
+    light = lights.open_light({"kind": "onboard"})
     light.show(WHITE)
     assert Pin.pins["LED"].level == 1
 
 
-def test_a_ws2812_shows_the_colour_at_a_quarter(indicator: Any) -> None:
-    light = indicator.open_light({"kind": "ws2812", "pin": 48})
+def test_a_ws2812_shows_the_colour_at_a_quarter(lights: Any) -> None:
+    light = lights.open_light({"kind": "ws2812", "pin": 48})
     strip: Any = Pin.pins[48].level
     assert strip.shown == [(0, 0, 0)]
     light.show(0xFF8000)
     assert strip.shown == [(63, 32, 0)]
 
 
-def test_an_unknown_kind_says_which_there_are(indicator: Any) -> None:
+def test_an_unknown_kind_says_which_there_are(lights: Any) -> None:
     with pytest.raises(ValueError, match="mono"):
-        indicator.open_light({"kind": "laser"})
+        lights.open_light({"kind": "laser"})

@@ -24,7 +24,7 @@ from host_bridge.interfaces.services import Refused
 from host_bridge.journal import JournalFailed, JournalFull
 from host_bridge.journal.records import Kick, KickState
 from hublink.link import TICKS_MASK
-from hublink.messages import KICK_OUTCOMES
+from hublink.words import KICK_OUTCOMES
 from tests.devices.bench import Events, Link, open_journal
 from tests.firmware.virtual_time import in_virtual_time, run_in_virtual_time, seconds, the_loop, until
 

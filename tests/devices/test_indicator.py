@@ -9,7 +9,7 @@ from host_bridge.events import IndicatorEvent
 from host_bridge.watch.texts import FAULT_TEXTS, PATTERN_TEXTS
 from hublink import light
 from hublink.fault_table import FAULTS, NUMBER_OF
-from hublink.messages import PATTERNS
+from hublink.words import PATTERNS
 from tests.devices.bench import Events, Link
 from tests.firmware.virtual_time import in_virtual_time
 

@@ -16,7 +16,7 @@ from host_bridge.interfaces.services import Refused
 from host_bridge.journal import JournalFailed, JournalFull
 from host_bridge.journal.errors import JournalTimeout
 from host_bridge.journal.records import Job, JobState
-from hublink import messages
+from hublink import messages, words
 from hublink.frame import PAYLOAD_BYTES_MAX
 from tests.devices.bench import BOOT, NEXT_BOOT, OFFLINE, ONLINE, Events, HubPrinter, Link, open_journal
 from tests.firmware.virtual_time import in_virtual_time, run_in_virtual_time, seconds, until
@@ -429,7 +429,7 @@ def test_a_job_given_up_by_the_hub_with_bytes_gone_is_unconfirmed(tmp_path: Path
                 await until(lambda: one.hub.phase == messages.PHASE_ENDED)
             one.hub.set(messages.PHASE_ABORTED, reason=reason, written=500)
             one.link.full = False
-            assert await one.end(job) == ("unconfirmed", messages.ABORT_REASONS[reason])
+            assert await one.end(job) == ("unconfirmed", words.ABORT_REASONS[reason])
             assert (await one.final(job)).sent_bytes == 500
 
     run_in_virtual_time(main())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hublink.hello import RESET_CAUSES
+from hublink.words import RESET_CAUSES
 from tests.emulator.bench import KICK_PIN, RESET_WITHIN_MS, TASKS
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 SHIPPED = [name for name in files.shipped() if name != "virtual"]
 LINK = {"transport": "uart", "profile": "usb", "uart": 0, "tx": 0, "rx": 1, "baud_rate": 115_200}  # the bench's console
 ESP32_TIMERS = 4
+ESP32_FIFO_BYTES = 128
 UART_OPTIONS = {"baudrate", "bits", "parity", "stop", "tx", "rx", "rts", "cts", "txbuf", "rxbuf", "timeout"}
 UART_OPTIONS |= {"timeout_char", "invert", "flow"}
 # What both ports have; what one has alone the firmware asks for by hasattr, getattr or sys.platform.
@@ -80,6 +81,8 @@ def _uart(base: Any, chip: chips.Chip, is_esp32: bool) -> Any:
     class PortUart(base):  # type: ignore[misc]
         def __init__(self, number: int, **options: Any) -> None:
             assert set(options) <= UART_OPTIONS
+            if is_esp32 and min(options["txbuf"], options["rxbuf"]) <= ESP32_FIFO_BYTES:
+                raise OSError(-1, "ESP_FAIL")  # uart_driver_install: greater than UART_HW_FIFO_LEN
             if number not in chip.uarts:
                 raise ValueError(f"UART({number}) doesn't exist")
             for signal in ("tx", "rx", "cts"):

@@ -21,7 +21,8 @@ from host_bridge.hub.connection import (
     TraceFrame,
 )
 from host_bridge.hub.transport import RESET_PULSE, TransportError, TransportFull
-from hublink.messages import CHANNEL_NAMES, PRINTER
+from hublink.messages import PRINTER
+from hublink.words import CHANNEL_NAMES
 from tests.hub.peers import FakeTransport, until, within
 
 QUICK = ConnectionLimits(silent_ms=10, no_answer_ms=30)

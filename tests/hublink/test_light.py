@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hublink import light
 from hublink.fault_table import ERROR, FAULTS
-from hublink.messages import PATTERNS
+from hublink.words import PATTERNS
 
 
 def brightness(steps: tuple[tuple[int, int], ...]) -> tuple[tuple[bool, int], ...]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hublink import messages
+from hublink import messages, words
 from hublink.dictionary import DICTIONARY, hash_of
 from hublink.messages import BY_CODE, BY_NAME, Message
 
@@ -61,7 +61,7 @@ def test_each_message_has_a_code_and_a_name_of_its_own() -> None:
 
 
 def test_each_message_is_on_a_known_channel() -> None:
-    assert all(entry[0] >> 4 < len(messages.CHANNEL_NAMES) for entry in DICTIONARY)
+    assert all(entry[0] >> 4 < len(words.CHANNEL_NAMES) for entry in DICTIONARY)
 
 
 @pytest.mark.parametrize("entry", DICTIONARY, ids=NAMES)

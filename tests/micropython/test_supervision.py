@@ -20,6 +20,7 @@ from host_bridge.virtual.flash import lay_firmware
 from host_bridge.virtual.options import Options
 from host_bridge.virtual.wiring import BACKUP
 from hublink import hello as hello_codec
+from hublink import words
 from hublink.frame import HELLO, FrameReader
 from tests.micropython.vm import FIRMWARE
 from tests.virtual.till import Till
@@ -138,7 +139,7 @@ async def test_a_hang_of_any_task_is_ended_by_the_watchdog_and_named(tmp_path: P
         what, culprit, step, uptime = hello["crumb"].split(":")
         assert (what, culprit, step) == ("hang", task, TASKS[task])
         assert uptime.endswith("s")
-        assert (hello_codec.RESET_CAUSES[hello["reset_cause"]], hello["boots"]) == ("watchdog", 2)
+        assert (words.RESET_CAUSES[hello["reset_cause"]], hello["boots"]) == ("watchdog", 2)
 
 
 async def test_a_task_that_keeps_dying_is_started_again_and_then_resets_the_hub(tmp_path: Path) -> None:
@@ -197,7 +198,7 @@ START_ONCE_BROKEN = """
 async def test_a_loop_that_calls_nothing_is_ended_by_the_watchdog_outside(tmp_path: Path) -> None:
     """No interrupt comes through here (a chip's would), so nobody can leave a crumb; the reset comes all the same."""
     hello = await last_words(tmp_path / "hub", SABOTAGE.format(task="indicator", act="while True: pass"))
-    assert hello_codec.RESET_CAUSES[hello["reset_cause"]] == "watchdog"
+    assert words.RESET_CAUSES[hello["reset_cause"]] == "watchdog"
     assert hello["crumb"] == ""
 
 

@@ -16,7 +16,7 @@ from typing import Any
 if __package__:
     sys.path[:0] = [str(Path(__file__).parents[2] / "firmware")]
 
-from hublink import cobs, frame, messages
+from hublink import cobs, frame, messages, words
 from hublink import hello as opening
 from hublink.dictionary import DICTIONARY
 from hublink.frame import FrameReader, FrameWriter
@@ -438,18 +438,18 @@ def dictionary_table() -> str:
     ]
     for code, name, layout, fields in DICTIONARY:
         line = next(line for line in source.splitlines() if f'(0x{code:02X}, "{name}"' in line)
-        words = line.partition("  # ")[2].replace("|", "\\|")
-        channel = messages.CHANNEL_NAMES[code >> 4]
+        comment = line.partition("  # ")[2].replace("|", "\\|")
+        channel = words.CHANNEL_NAMES[code >> 4]
         shown = ", ".join(fields.split())
-        rows.append(f"| 0x{code:02X} | `{name}` | {channel} | `{layout}` | {shown} | {words} |")
+        rows.append(f"| 0x{code:02X} | `{name}` | {channel} | `{layout}` | {shown} | {comment} |")
     tables = (
-        ("kick outcomes", messages.KICK_OUTCOMES),
-        ("drawer states", messages.DRAWER_STATES),
-        ("scanner states", messages.SCANNER_STATES),
-        ("patterns", messages.PATTERNS),
-        ("job phases", messages.JOB_PHASES),
-        ("abort reasons", messages.ABORT_REASONS),
-        ("printer conditions", messages.PRINTER_CONDITIONS),
+        ("kick outcomes", words.KICK_OUTCOMES),
+        ("drawer states", words.DRAWER_STATES),
+        ("scanner states", words.SCANNER_STATES),
+        ("patterns", words.PATTERNS),
+        ("job phases", words.JOB_PHASES),
+        ("abort reasons", words.ABORT_REASONS),
+        ("printer conditions", words.PRINTER_CONDITIONS),
     )
     rows.append("")
     for title, names in tables:

@@ -12,7 +12,7 @@ from host_bridge.cli.words import Words
 from host_bridge.hub import connection
 from host_bridge.watch.faults import _LINK_FAULTS
 from host_bridge.watch.reasons import REASON_TEXTS
-from hublink.messages import ABORT_REASONS
+from hublink.words import ABORT_REASONS
 
 ROOT = Path(__file__).resolve().parents[2]
 
