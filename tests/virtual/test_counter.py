@@ -332,8 +332,8 @@ blue = Pin(20, Pin.OUT, value=0)
 def end_pulse(timer):
     kick.off()
     blue.on()
-Timer(-1, mode=Timer.ONE_SHOT, period=200, callback=end_pulse)
 kick.on()
+Timer(-1, mode=Timer.ONE_SHOT, period=200, callback=end_pulse)
 while True:
     time.sleep_ms(1000)
 """
