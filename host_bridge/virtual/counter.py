@@ -50,6 +50,7 @@ NOISE_ONE_IN_BYTES: Final = 300  # link_noise flips one bit in about so many byt
 READ_PAUSE_BYTES: Final = 8192  # of the till, waiting for the hub: beyond, they stay with the till's driver
 BOOT_INTERVAL_MIN_S: Final = 0.25  # a firmware that resets at once must not eat the till's processor
 BOOTS_KEPT: Final = 100
+HELD_UP_S: Final = 0.25  # a timer that comes so late shows that this process stood still
 PRINTER_STEP_MIN_MS: Final = 1.0  # the mechanics are looked at no more often
 PRINTER_CTS: Final = wiring.PRINTER.cts or 0
 
@@ -504,6 +505,8 @@ class Watchdog:
         self._bite = bite
         self._timeout_s = 0.0
         self._deadline = 0.0
+        self._due = 0.0
+        self._spared = False
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, timeout_ms: int) -> None:
@@ -511,7 +514,7 @@ class Watchdog:
         self.feed()
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._clock.call_at(self._deadline, self._look)
+        self._look_at(self._deadline)
 
     def feed(self) -> None:
         self._deadline = self._clock.time() + self._timeout_s
@@ -523,7 +526,16 @@ class Watchdog:
 
     def _look(self) -> None:
         self._timer = None
-        if self._clock.time() < self._deadline:
-            self._timer = self._clock.call_at(self._deadline, self._look)
+        now = self._clock.time()
+        if now < self._deadline:
+            self._spared = False
+            self._look_at(self._deadline)
+        elif now - self._due > HELD_UP_S and not self._spared:
+            self._spared = True
+            self._look_at(now + HELD_UP_S)  # what the chip has said meanwhile is heard first
         else:
             self._bite()
+
+    def _look_at(self, when: float) -> None:
+        self._due = when
+        self._timer = self._clock.call_at(when, self._look)

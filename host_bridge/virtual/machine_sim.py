@@ -23,6 +23,7 @@ RING_DEFAULT_BYTES: Final = 256
 RING_MIN_BYTES: Final = 32
 RING_MAX_BYTES: Final = 32766  # rp2 takes no more
 IDLE_AFTER_S: Final = 0.010  # bytes come in slices of up to 4 ms, so a real chip's 2 characters would fire too often
+HELD_UP_S: Final = 0.25  # a tick that comes so late shows that this process stood still, and with it the program
 MONOTONIC = time.monotonic
 
 _edge: Edge | None = None
@@ -452,6 +453,7 @@ class Timer:
         self._alarm: Any = None
         self._turn = 0
         self._period_s = 0.0
+        self._spared = False
         self._mode = Timer.PERIODIC
         self._callback: Callable[[Timer], object] | None = None
         if keywords:
@@ -492,7 +494,12 @@ class Timer:
         if turn != self._turn:  # stopped or set anew while this call waited for its turn
             return
         if self._mode == Timer.PERIODIC:
-            self._arm(max(due + self._period_s, MONOTONIC()))
+            now = MONOTONIC()
+            # After a halt of the host the program gets its turn first, or it would be judged by time that it never had.
+            self._spared = now - due > HELD_UP_S and not self._spared
+            self._arm(now + self._period_s if self._spared else max(due + self._period_s, now))
+            if self._spared:
+                return
         else:
             self._alarm = None
         if self._callback is not None:

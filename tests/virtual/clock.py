@@ -44,6 +44,11 @@ class ManualClock:
                 call.run()
         self._now = end
 
+    def stand_still(self, seconds: float) -> None:
+        """The machine does nothing at all for so long; what fell due meanwhile is late."""
+        self._now += seconds
+        self.advance(0)
+
     @property
     def pending(self) -> int:
         return sum(call.run is not None for _, _, call in self._calls)

@@ -14,9 +14,10 @@ import serial
 
 from host_bridge.interfaces.services import Refused
 from host_bridge.virtual import wiring
-from host_bridge.virtual.counter import FAULTS, Counter
+from host_bridge.virtual.counter import FAULTS, Counter, Watchdog
 from host_bridge.virtual.options import Options
 from host_bridge.virtual.printer import BUFFER_BYTES
+from tests.virtual.clock import ManualClock
 from tests.virtual.till import Till
 
 DEADLINE_S = 60.0  # four starts of a chip on a machine that is busy with others
@@ -283,6 +284,30 @@ while True:
     await place.until(lambda: place.causes() == ["PWRON_RESET", "WDT_RESET"])
     await place.until(lambda: not counter.faults()["hub_hang"])
     assert place.events[-1] == {"event": "virtual_fault", "fault": "hub_hang", "active": False}
+
+
+def test_a_watchdog_hears_the_chip_first_when_the_host_stood_still() -> None:
+    clock: Any = ManualClock()
+    bites: list[float] = []
+    watchdog = Watchdog(clock, lambda: bites.append(clock.time()))
+    watchdog.start(4000)
+    clock.stand_still(60)
+    assert not bites
+    watchdog.feed()  # it was in the pipe all the time
+    clock.advance(3.9)
+    assert not bites
+    clock.advance(0.2)
+    assert len(bites) == 1  # nothing came
+
+
+def test_a_watchdog_bites_also_on_a_host_that_always_stands_still() -> None:
+    clock: Any = ManualClock()
+    bites: list[float] = []
+    watchdog = Watchdog(clock, lambda: bites.append(clock.time()))
+    watchdog.start(4000)
+    for _ in range(3):
+        clock.stand_still(5)
+    assert bites
 
 
 async def test_a_firmware_that_resets_at_once_does_not_race(place: Place) -> None:

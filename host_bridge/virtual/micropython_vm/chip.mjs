@@ -21,6 +21,7 @@ const READ_BYTES = 65536;
 const TEXT_CHUNK_BYTES = 4096;
 const TICKS_MASK = 2 ** 30 - 1;
 const SLICE_MS = 2; // a program that waits inside the chip looks for interrupts so often
+const HELD_UP_MS = 250; // a tick that comes so late shows that this process stood still, and with it the program
 const EVENT_TIMER = 0, EVENT_READABLE = 1, EVENT_WRITABLE = 2, EVENT_PIN = 3, EVENT_BREAK = 4; // as in machine.py
 
 const cell = new Int32Array(new SharedArrayBuffer(4));
@@ -188,8 +189,11 @@ class Timers {
     const now = performance.now();
     for (const [number, timer] of [...this.#due]) {
       if (timer.at > now || this.#due.get(number) !== timer) continue;
-      if (timer.ms) timer.at = Math.max(timer.at + timer.ms, now);
+      // After a halt of the host the program gets its turn first, or it would be judged by time that it never had.
+      timer.spared = timer.ms > 0 && now - timer.at > HELD_UP_MS && !timer.spared;
+      if (timer.ms) timer.at = timer.spared ? now + timer.ms : Math.max(timer.at + timer.ms, now);
       else this.#due.delete(number);
+      if (timer.spared) continue;
       this.tell(EVENT_TIMER, number);
     }
     this.#arm();
