@@ -9,7 +9,7 @@ import machine
 _BITS = const(10)  # of a byte on the wire
 TX_BUFFER_BYTES = 768
 _TX_BUFFER_LEAST_BYTES = const(32)  # ports/rp2, MIN_BUFFER_SIZE
-_AHEAD_MS = const(130)  # of the wire's time may lie in a printer's UART: at 115200 baud three messages of 494 bytes
+_AHEAD_MS = const(130)  # of the wire's time may lie in a printer's UART: at 115200 baud two messages of 748 bytes
 _ESP32_BUFFER_BYTES_MIN = const(256)  # ESP-IDF's uart_driver_install refuses less than its FIFO's 128 bytes and one
 
 

@@ -10,7 +10,7 @@ import time
 from hublink.link import HUB, Link
 from hublink.paths import Paths
 
-_READ_BYTES = 512  # two full frames: what is done once a read is done half as often
+_READ_BYTES = 768  # one of the longest frames, or three of 240: what is done once a read is done less often
 _TIMER_SLICE_MS = 100  # the longest sleep: a timer that falls due meanwhile waits at most so long
 
 

@@ -1,4 +1,4 @@
-"""Frames: `kind 1 | message 1 | session 2 | sequence 2 | ack 2 | payload 0…494 | crc32 4`, little-endian.
+"""Frames: `kind 1 | message 1 | session 2 | sequence 2 | ack 2 | payload 0…748 | crc32 4`, little-endian.
 
 `kind` is framing version (4 bits), sender (1 bit, so that an echo is never taken for an answer), type (3 bits).
 It lies between 0x10 and 0x1F, where no text has a byte: that is how text on the stream is told from a frame.
@@ -16,7 +16,7 @@ TYPE_NAMES = ("HELLO", "OPEN", "DATA", "ACK", "NAK", "PING", "PONG", "CLOSE")
 
 DELIMITER = b"\x7e"
 PAYLOAD_BYTES_MAX = const(240)  # what every receiver takes
-PAYLOAD_BYTES_OFFERED = const(494)  # what one may offer to take: with both delimiters the frame fits a read of 512
+PAYLOAD_BYTES_OFFERED = const(748)  # what one may offer to take: with both delimiters the frame fits a read of 768
 HEADER = "<BBHHH"
 HEADER_BYTES = const(8)
 CRC_BYTES = const(4)

@@ -31,6 +31,6 @@ class Profile:
 
 
 UART = Profile("uart", 240, 8, 500, 150, 2000, 500, 2000, 100, 3)
-USB = Profile("usb", 494, 8, 500, 150, 2000, 500, 2000, 100)
+USB = Profile("usb", 748, 8, 500, 150, 2000, 500, 2000, 100)
 TCP = Profile("tcp", 240, 8, 1000, 1000, 4000, 2000, 8000)
 PROFILES = {"uart": UART, "usb": USB, "tcp": TCP}

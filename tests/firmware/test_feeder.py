@@ -70,7 +70,7 @@ def with_feeder(baud: int, ring_bytes: int, act: Any, platform: str = "rp2") -> 
 
 @pytest.mark.parametrize("baud", [9600, 19_200, 57_600, 115_200, 460_800, 3_000_000])
 @pytest.mark.parametrize(
-    ("ring_bytes", "chunk_bytes"), [(256, 240), (768, 240), (1536, 240), (4096, 240), (1536, 494), (4096, 494)]
+    ("ring_bytes", "chunk_bytes"), [(256, 240), (768, 240), (1536, 240), (4096, 240), (1536, 748), (4096, 748)]
 )
 def test_a_free_wire_is_kept_busy_and_its_uart_never_made_wait(baud: int, ring_bytes: int, chunk_bytes: int) -> None:
     async def act(feeder: Any, wire: Wire) -> None:

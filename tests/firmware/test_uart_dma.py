@@ -93,7 +93,7 @@ def test_no_more_is_ahead_of_the_line_than_may_be(baud: int) -> None:
 
 
 @pytest.mark.parametrize("baud", [9600, 115_200])
-@pytest.mark.parametrize("piece_bytes", [9, CHUNK_BYTES, 494])
+@pytest.mark.parametrize("piece_bytes", [9, CHUNK_BYTES, 748])
 def test_a_held_line_gets_little_and_all_goes_once_when_it_is_free(baud: int, piece_bytes: int) -> None:
     async def act(feeder: Any, line: Line) -> None:
         data = numbered(5000)

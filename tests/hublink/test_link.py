@@ -81,7 +81,7 @@ def test_a_payload_too_long_for_a_frame_is_refused_and_nothing_is_queued() -> No
 
 
 @pytest.mark.parametrize(
-    ("of_transport", "of_owner", "fits"), [(494, 494, 494), (240, 494, 240), (494, 240, 240), (494, None, 240)]
+    ("of_transport", "of_owner", "fits"), [(748, 748, 748), (240, 748, 240), (748, 240, 240), (748, None, 240)]
 )
 def test_a_bridge_may_send_as_much_as_the_hub_s_transport_and_its_owner_offer(
     of_transport: int, of_owner: int | None, fits: int

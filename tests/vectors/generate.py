@@ -95,7 +95,7 @@ def frame_vectors() -> dict[str, Any]:
         ("a CLOSE", False, frame.CLOSE, 0, 77, 0, 0, b""),
         ("a scan", True, frame.DATA, 0x20, 77, 0, 0, messages.BY_NAME["scan"].pack((1, 0, 1, b"]E04006381333931"))),
         ("job data, a white raster", False, frame.DATA, 0x41, 77, 3, 1, bytes(240)),
-        ("the longest job data, two blocks", False, frame.DATA, 0x41, 77, 4, 1, bytes(494)),
+        ("the longest job data, three blocks", False, frame.DATA, 0x41, 77, 4, 1, bytes(748)),
         ("job data, nothing but sentinels", False, frame.DATA, 0x41, 77, 4, 1, b"\x7e" * 240),
         ("job data whose code byte is a line feed", False, frame.DATA, 0x41, 77, 5, 1, b"a" * 107 + b"\x7e"),
         ("sentinels in the header", True, frame.DATA, 0x7E, 0x7E7E, 0x7E7E, 0x7E7E, b"\x7e"),
@@ -250,7 +250,7 @@ def opening_vectors() -> dict[str, Any]:
         ),
         "in safe mode, with the crumb of its crash": said(flags=1, reset_cause=2, crumb="printer_write: OSError"),
         "a Chinese name": said(name="收银台 1"),
-        "a hub that takes longer messages": said(payload_bytes=494),
+        "a hub that takes longer messages": said(payload_bytes=748),
         "a printer that still holds all it takes": said(credit=bytes((16, 4, 8, 8, 0, 8))),
     }
     whole = opening.pack_hello(said())
@@ -293,8 +293,8 @@ def opening_vectors() -> dict[str, Any]:
                 ("none", b"", 240),
                 ("one that is cut", b"\xee", 240),
                 ("fewer than every receiver takes", b"\x10\x00", 240),
-                ("longer messages, and what a later version adds", b"\xee\x01more", 494),
-                ("more than a frame can hold", b"\xff\xff", 494),
+                ("longer messages, and what a later version adds", b"\xec\x02more", 748),
+                ("more than a frame can hold", b"\xff\xff", 748),
             )
         ],
     }
