@@ -93,6 +93,7 @@ class Printer:
         self._asb_due = False
         self._asb_attempts = 0
         self._wake = asyncio.Event()
+        self._idle = False  # the feeding task waits for that
         self._kick_asked_at = None
         self._kicking = False  # the line belongs to a kick
         self._kick_torn = False  # one was taken back: a part of it may have gone
@@ -147,15 +148,17 @@ class Printer:
         self._tell_job()
 
     def _on_job_data(self, data):
+        received_bytes = self.received_bytes + len(data)
         if self.phase != PHASE_RECEIVING:  # of a job that was given up here: the bridge has been told
             self._uplink.grant(PRINTER)
-        elif self.received_bytes + len(data) > self._total_bytes:
+        elif received_bytes > self._total_bytes:
             self._uplink.grant(PRINTER)
             self._abort(_REASON_OVERRUN)
         else:
-            self.received_bytes += len(data)
+            self.received_bytes = received_bytes
             self._chunks.append(data)
-            self._wake.set()
+            if self._idle:
+                self._wake.set()
 
     def _on_job_end(self, job):
         self._uplink.grant(PRINTER)
@@ -247,32 +250,39 @@ class Printer:
                 await self._write(self._queries.pop(0))
             else:
                 self._wake.clear()
+                self._idle = True
                 await self._wake.wait()
+                self._idle = False
 
     def _write_chunks(self, task):
         """Hand over all that there is room for; how long to wait for more, and what the UART refused of a chunk."""
         chunks, feeder = self._chunks, self._feeder
-        wait_ms = written = 0
+        allowed = 1 if self._kick_asked_at is not None else self._chunks_allowed  # then what is to be done may change
+        wait_ms = written = written_bytes = 0
         rest = None
         task.work("write")
-        while chunks and self._chunks_allowed != 0 and not self._power.lost:
+        while chunks and written != allowed:
             chunk = chunks[0]
-            wait_ms = feeder.room(len(chunk))
-            if wait_ms:
-                break
-            self._at_boundary = False
-            # Counted before, not after: of a job with written_bytes 0 nothing can have reached the printer.
-            self.written_bytes += len(chunk)
+            size = len(chunk)
             count = feeder.put(chunk)
-            if count < len(chunk):
-                rest = chunk[count:]
+            if count < size:
+                wait_ms = 0 if count else feeder.room(size)
+                if not wait_ms:
+                    rest = chunk[count:]
+                    self.written_bytes += size  # of a job with written_bytes 0 nothing can have reached the printer
                 break
-            written += self._chunk_is_written()
-            if self._kick_asked_at is not None:
-                break
+            chunks.pop(0)
+            written += 1
+            written_bytes += size
+            self._at_boundary = size < _FULL_BYTES
+        if rest is not None:
+            self._at_boundary = False
         task.rest()
         if written:
             self._moved_at = time.ticks_ms()
+            self.written_bytes += written_bytes
+            if self._chunks_allowed:
+                self._chunks_allowed -= written
             self._uplink.grant(PRINTER, written)
         return wait_ms, rest
 
@@ -337,9 +347,12 @@ class Printer:
         if self._kicking:
             return True
         asked_at = self._kick_asked_at
-        if asked_at is None or not self._at_boundary:
+        if asked_at is None:
             return False
-        return 0 <= time.ticks_diff(time.ticks_ms(), asked_at) < _KICK_WANTED_MS
+        if not 0 <= time.ticks_diff(time.ticks_ms(), asked_at) < _KICK_WANTED_MS:
+            self._kick_asked_at = None
+            return False
+        return self._at_boundary
 
     async def _see_kick_off(self, command):
         """One that the printer does not take at once is taken back: a drawer must not open later."""
@@ -515,6 +528,8 @@ class Printer:
         self._on_sign_of_life()
 
     def _judge_stall(self):
+        if self._feeder.moved():
+            self._moved_at = time.ticks_ms()
         stalled_ms = time.ticks_diff(time.ticks_ms(), self._moved_at)
         if stalled_ms >= _STALL_MS and not self._offline():
             self._fall_silent()

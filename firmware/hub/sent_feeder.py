@@ -26,7 +26,9 @@ class SentFeeder:
         return 0 if self._given_bytes + min(size, self._fits_bytes) <= self._fits_bytes else _SENT_POLL_MS
 
     def put(self, data):
-        """Hand over what fits; how many bytes. Only after `room` or `wait`."""
+        """Hand over what fits; how many bytes."""
+        if self.room(len(data)):
+            return 0
         data = data[: self._fits_bytes]
         self._given_bytes += len(data)
         self._uart.write(data)
@@ -36,6 +38,10 @@ class SentFeeder:
         """Wait until there is room for so many bytes, or as many as can ever be."""
         while self.room(size):
             await asyncio.sleep_ms(_SENT_POLL_MS)
+
+    def moved(self):
+        """Whether anything has gone since this was asked last: here nobody knows."""
+        return False
 
     def all_sent(self):
         """Nothing is on its way any more."""

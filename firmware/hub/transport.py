@@ -19,8 +19,8 @@ def open_uart(port):
 
 
 def open_feeder(uart, port, ahead_ms):
-    """What feeds the UART without holding up the program: `room(size)`, `await wait(size)`, `put(data)`, `all_sent()`,
-    `forget()`."""
+    """What feeds the UART without holding up the program: `room(size)`, `await wait(size)`, `put(data)`, `moved()`,
+    `all_sent()`, `forget()`."""
     if sys.platform == "esp32":
         from hub.sent_feeder import SentFeeder as Feeder
     else:
@@ -35,10 +35,10 @@ def open_fed_uart(port):
         return uart, open_feeder(uart, port, _AHEAD_MS)
     from hub.uart_dma import DmaFeeder
 
-    limit_bytes = min(port["tx_buffer_bytes"], _AHEAD_MS * port["baud_rate"] // (_BITS * 1000))
+    ahead_bytes = min(port["tx_buffer_bytes"], _AHEAD_MS * port["baud_rate"] // (_BITS * 1000))
     port["tx_buffer_bytes"] = _TX_BUFFER_LEAST_BYTES  # for what does not go by DMA, a few bytes
     uart = open_uart(port)
-    return uart, DmaFeeder(uart, port, limit_bytes)
+    return uart, DmaFeeder(uart, port, ahead_bytes)
 
 
 def empty_uart(uart, port):

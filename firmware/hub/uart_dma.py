@@ -12,11 +12,10 @@ import time
 
 from rp2 import DMA
 
-_PIECES = const(8)  # handed over and not gone: as many messages as the link's credit lets come
+_PIECE_BYTES = const(240)  # of a job's message
+_PIECES_MAX = const(8)  # so many does the link's credit let come
 _HELD_MS = const(20)  # nothing has gone for so long: the other side holds the line; how often it is looked at then
-_HELD_BYTES = const(16)  # so much must have gone before it gets more
 _BITS = const(10)  # of a byte on the wire
-_COUNT_MASK = const(0xFFFFFF)
 # Data register of the first UART, distance of the next one's, and the first one's request to send, of which the next
 # one's is 2 further (datasheets: RP2040 2.2 and 2.5.3.1, RP2350 2.2 and 12.6.4.1).
 _CHIPS = {"RP2040": (0x40034000, 0x4000, 20), "RP2350": (0x40070000, 0x8000, 28)}
@@ -26,58 +25,55 @@ class DmaFeeder:
     """Has what uart_feeder.UartFeeder has.
 
     What is handed over must stay where it is in memory until it has gone: it is kept here so long. The interrupt takes
-    pieces away at `_first`, the program adds them at the first that is free, and neither writes what the other does.
+    pieces away at `_first`, the program adds them at `_free`, and neither writes what the other does.
     """
 
-    def __init__(self, uart, port, limit_bytes):
-        """`limit_bytes`: so much may be handed over and not gone. OSError if all channels are taken."""
+    def __init__(self, uart, port, ahead_bytes):
+        """`ahead_bytes`: about so much may be handed over and not gone. OSError if all channels are taken."""
         number = port["uart"]
         register, apart, request = _CHIPS["RP2350" if "RP2350" in _chip() else "RP2040"]
         self._uart = uart
         self._baud = port["baud_rate"]
-        self._limit = limit_bytes
-        self._wanted = limit_bytes // 3  # when it is waited for: so that one wait serves several messages
+        self._count = min(max(1, ahead_bytes // _PIECE_BYTES), _PIECES_MAX)
         self._register = register + apart * number
         self._request = request + 2 * number
         self._on_gone = self._gone
         self._open()
 
     def room(self, size):
-        """Milliseconds until there is room for so many bytes; 0, too, where the line is held: then `put` takes less."""
-        left = self._left()
-        self._held = False
-        if self._pieces[self._free] is None and (left + size <= self._limit or left <= self._wanted):
+        """Milliseconds until it is worth handing over again; 0, too, where the line is held."""
+        if self._pieces[self._free] is None:
             return 0
+        left = self._left()
         now = time.ticks_ms()
         if left != self._seen:
             self._seen, self._seen_at = left, now
         elif not 0 <= time.ticks_diff(now, self._seen_at) < _HELD_MS:
-            self._held = True
             return 0
-        return (left - min(left // 2, self._wanted)) * _BITS * 1000 // self._baud + 1
+        kept = (self._count + 1) // 3  # pieces that keep the line busy while the program comes back to it
+        return (left - left * kept // self._count) * _BITS * 1000 // self._baud + 1
 
     async def wait(self, size):
-        """Wait until there may be room for so many bytes."""
-        wait_ms = self.room(size)
-        if wait_ms or self._held:
-            await asyncio.sleep_ms(wait_ms or _HELD_MS)
+        """Wait until it is worth handing over again."""
+        if self._pieces[self._free] is not None:
+            await asyncio.sleep_ms(self.room(size) or _HELD_MS)
 
     def put(self, data):
-        """Hand over what there is room for; how many bytes."""
-        free, left = self._free, self._left()
-        room = self._limit - left
-        if self._pieces[free] is not None:
+        """Hand over all of it, if there is room; how many bytes."""
+        pieces, free = self._pieces, self._free
+        if pieces[free] is not None:
             return 0
-        if len(data) > room and left > self._wanted:
-            if room < _HELD_BYTES:
-                return 0
-            data = data[:room]
-        self._given = (self._given + len(data)) & _COUNT_MASK
-        self._free = (free + 1) % _PIECES
-        self._pieces[free] = data
-        if not self._going and self._pieces[free] is not None:  # else it has begun, or has gone already
+        self._free = (free + 1) % self._count
+        pieces[free] = data
+        if not self._going and pieces[free] is not None:  # else it has begun, or has gone already
+            self._going = True
             self._begin(data)
         return len(data)
+
+    def moved(self):
+        """Whether anything has gone, or come, since this was asked last."""
+        before, self._told = self._told, self._left()
+        return self._told != before
 
     def all_sent(self):
         """Nothing is on its way any more."""
@@ -90,25 +86,24 @@ class DmaFeeder:
         self._open()
 
     def _open(self):
-        self._pieces = [None] * _PIECES
-        self._first = self._free = 0
+        self._pieces = [None] * self._count
+        self._first = self._free = 0  # the one that goes, or is to go next; and where the next one given is put
         self._going = False
-        self._given = self._begun = 0  # bytes: of all pieces, and of those that have begun to go
         self._seen = self._seen_at = 0  # what was left when the line last moved, and when that was
-        self._held = False
+        self._told = 0  # what was left when `moved` was asked
         self._dma = dma = DMA()
         dma.write = self._register
         dma.ctrl = dma.pack_ctrl(size=0, inc_write=False, treq_sel=self._request, irq_quiet=False)
         dma.irq(self._on_gone, True)  # a hard one: also in the middle of a garbage collection
 
     def _left(self):
-        """How much has not gone yet; never less than the truth."""
-        left = (self._given - self._begun) & _COUNT_MASK
-        return left + self._dma.count if self._going else left
+        """How much has not gone to the UART yet."""
+        left = self._dma.count
+        for number in range(1, self._count):
+            left += len(self._pieces[(self._first + number) % self._count] or b"")
+        return left
 
     def _begin(self, piece):
-        self._begun = (self._begun + len(piece)) & _COUNT_MASK
-        self._going = True
         dma = self._dma
         dma.read = piece
         dma.count = len(piece)
@@ -118,11 +113,12 @@ class DmaFeeder:
         """An interrupt: the first piece has gone to the UART. It allocates nothing."""
         pieces, first = self._pieces, self._first
         pieces[first] = None
-        self._first = first = (first + 1) % _PIECES
-        if pieces[first] is None:
+        self._first = first = (first + 1) % self._count
+        piece = pieces[first]
+        if piece is None:
             self._going = False
         else:
-            self._begin(pieces[first])
+            self._begin(piece)
 
 
 def _chip():

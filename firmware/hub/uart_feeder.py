@@ -53,14 +53,20 @@ class UartFeeder:
             self.room(0)  # only looks at the clock
 
     def put(self, data):
-        """Hand over what is taken; how many bytes. Only after `room` or `wait`: then it doesn't wait."""
+        """Hand over what is taken; how many bytes, none where there is no room."""
         if self._held:
             data = data[:_HELD_BYTES]
+        elif self.room(len(data)):
+            return 0
         count = self._uart.write(data) or 0
         refused = count < len(data)
         self._ahead = self._buffer if refused or self._held else self._ahead + count * _BITS * 1000
         self._held = refused
         return count
+
+    def moved(self):
+        """Whether anything has gone since this was asked last: here nobody knows."""
+        return False
 
     def all_sent(self):
         """Nothing is on its way any more."""

@@ -61,10 +61,16 @@ class XonXoff:
             wait_ms = self.room(size)
 
     def put(self, data):
-        """Hand over what the printer has room for; how many bytes. Only after `wait`."""
+        """Hand over what the printer has room for; how many bytes."""
+        if self.room(len(data)):
+            return 0
         count = self._uart.write(data[: self._piece_bytes]) or 0
         self._free_at = time.ticks_add(time.ticks_ms(), count * self._byte_us // 1000 + _ROUND_MS)
         return count
+
+    def moved(self):
+        """Whether anything has gone since this was asked last: here nobody knows."""
+        return False
 
     def all_sent(self):
         """Nothing is on its way any more."""

