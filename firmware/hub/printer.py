@@ -65,6 +65,7 @@ class Printer:
         port.setdefault("tx_buffer_bytes", _TX_BUFFER_BYTES)
         port.setdefault("rx_buffer_bytes", _RX_BUFFER_BYTES)
         self._port = port
+        self.payload_bytes = PAYLOAD_BYTES_OFFERED if port["baud_rate"] >= _FAST_BAUD else PAYLOAD_BYTES_MAX
         self._flow = None
         if port.get("flow") == "xon_xoff":
             from hub.xon_xoff import XonXoff  # a kilobyte that few boards need
@@ -72,7 +73,7 @@ class Printer:
             self._uart = transport.open_uart(port)
             self._feeder = self._flow = XonXoff(self._uart, port, self._begin_anew)
         else:
-            self._uart, self._feeder = transport.open_fed_uart(port)
+            self._uart, self._feeder = transport.open_fed_uart(port, self.payload_bytes)
         self._power = PowerLines(port, self._uart)
         self._busy = self._flow or (Pin(port["cts"]) if "cts" in port else _NeverBusy())
         self._uplink = uplink
@@ -80,7 +81,6 @@ class Printer:
         self._on_printing = on_printing
         on_flow = self._flow.take if self._flow else None
         self._status = StatusReader(self._on_asb, self._on_online, self._on_reply, on_flow)
-        self.payload_bytes = PAYLOAD_BYTES_OFFERED if port["baud_rate"] >= _FAST_BAUD else PAYLOAD_BYTES_MAX
         self.asb = None
         self.condition = _CONDITION_UNKNOWN
         self._probes_unanswered = 0
@@ -274,7 +274,7 @@ class Printer:
             chunks.pop(0)
             written += 1
             written_bytes += size
-            self._at_boundary = size < _FULL_BYTES
+            self._at_boundary = size not in _FULL_BYTES
         if rest is not None:
             self._at_boundary = False
         task.rest()

@@ -12,10 +12,10 @@ import time
 
 from rp2 import DMA
 
-_PIECE_BYTES = const(240)  # of a job's message
-_PIECES_MAX = const(8)  # so many does the link's credit let come
+_PIECES = const(8)  # so many does the link's credit let come
 _HELD_MS = const(20)  # nothing has gone for so long: the other side holds the line; how often it is looked at then
 _BITS = const(10)  # of a byte on the wire
+_COUNT_MASK = const(0xFFFFFF)
 # Data register of the first UART, distance of the next one's, and the first one's request to send, of which the next
 # one's is 2 further (datasheets: RP2040 2.2 and 2.5.3.1, RP2350 2.2 and 12.6.4.1).
 _CHIPS = {"RP2040": (0x40034000, 0x4000, 20), "RP2350": (0x40070000, 0x8000, 28)}
@@ -28,21 +28,23 @@ class DmaFeeder:
     pieces away at `_first`, the program adds them at `_free`, and neither writes what the other does.
     """
 
-    def __init__(self, uart, port, ahead_bytes):
-        """`ahead_bytes`: about so much may be handed over and not gone. OSError if all channels are taken."""
+    def __init__(self, uart, port, piece_bytes, ahead_bytes):
+        """`piece_bytes`: the longest that is handed over at once. `ahead_bytes`: so much may have been and not be gone,
+        or one piece. OSError if all channels are taken."""
         number = port["uart"]
         register, apart, request = _CHIPS["RP2350" if "RP2350" in _chip() else "RP2040"]
         self._uart = uart
         self._baud = port["baud_rate"]
-        self._count = min(max(1, ahead_bytes // _PIECE_BYTES), _PIECES_MAX)
+        self._waiting_max = max(0, ahead_bytes - piece_bytes)  # bytes, behind the piece that goes
+        self._kept = min(self._waiting_max, ahead_bytes // 3)  # keep the line busy while the program comes back to it
         self._register = register + apart * number
         self._request = request + 2 * number
         self._on_gone = self._gone
         self._open()
 
     def room(self, size):
-        """Milliseconds until it is worth handing over again; 0, too, where the line is held."""
-        if self._pieces[self._free] is None:
+        """Milliseconds until it is worth handing over so many bytes; 0, too, where the line is held."""
+        if self._fits(size):
             return 0
         left = self._left()
         now = time.ticks_ms()
@@ -50,25 +52,25 @@ class DmaFeeder:
             self._seen, self._seen_at = left, now
         elif not 0 <= time.ticks_diff(now, self._seen_at) < _HELD_MS:
             return 0
-        kept = (self._count + 1) // 3  # pieces that keep the line busy while the program comes back to it
-        return (left - left * kept // self._count) * _BITS * 1000 // self._baud + 1
+        return (left - min(self._kept, left // 2)) * _BITS * 1000 // self._baud + 1
 
     async def wait(self, size):
-        """Wait until it is worth handing over again."""
-        if self._pieces[self._free] is not None:
+        """Wait until it is worth handing over so many bytes."""
+        if not self._fits(size):
             await asyncio.sleep_ms(self.room(size) or _HELD_MS)
 
     def put(self, data):
         """Hand over all of it, if there is room; how many bytes."""
-        pieces, free = self._pieces, self._free
-        if pieces[free] is not None:
+        size = len(data)
+        if not self._fits(size):
             return 0
-        self._free = (free + 1) % self._count
+        pieces, free = self._pieces, self._free
+        self._given = (self._given + size) & _COUNT_MASK
+        self._free = (free + 1) % _PIECES
         pieces[free] = data
         if not self._going and pieces[free] is not None:  # else it has begun, or has gone already
-            self._going = True
             self._begin(data)
-        return len(data)
+        return size
 
     def moved(self):
         """Whether anything has gone, or come, since this was asked last."""
@@ -86,9 +88,10 @@ class DmaFeeder:
         self._open()
 
     def _open(self):
-        self._pieces = [None] * self._count
+        self._pieces = [None] * _PIECES
         self._first = self._free = 0  # the one that goes, or is to go next; and where the next one given is put
         self._going = False
+        self._given = self._begun = 0  # bytes: of all pieces, and of those that have begun to go
         self._seen = self._seen_at = 0  # what was left when the line last moved, and when that was
         self._told = 0  # what was left when `moved` was asked
         self._dma = dma = DMA()
@@ -96,24 +99,32 @@ class DmaFeeder:
         dma.ctrl = dma.pack_ctrl(size=0, inc_write=False, treq_sel=self._request, irq_quiet=False)
         dma.irq(self._on_gone, True)  # a hard one: also in the middle of a garbage collection
 
+    def _fits(self, size):
+        if not self._going:
+            return True
+        return (self._given - self._begun) & _COUNT_MASK <= self._waiting_max - size and self._pieces[
+            self._free
+        ] is None
+
     def _left(self):
-        """How much has not gone to the UART yet."""
-        left = self._dma.count
-        for number in range(1, self._count):
-            left += len(self._pieces[(self._first + number) % self._count] or b"")
-        return left
+        """How much has not gone to the UART yet; never less than the truth."""
+        waiting = (self._given - self._begun) & _COUNT_MASK
+        return waiting + self._dma.count if self._going else waiting
 
     def _begin(self, piece):
+        self._going = True
+        size = len(piece)
+        self._begun = (self._begun + size) & _COUNT_MASK
         dma = self._dma
         dma.read = piece
-        dma.count = len(piece)
+        dma.count = size
         dma.active(True)
 
     def _gone(self, _dma):
         """An interrupt: the first piece has gone to the UART. It allocates nothing."""
         pieces, first = self._pieces, self._first
         pieces[first] = None
-        self._first = first = (first + 1) % self._count
+        self._first = first = (first + 1) % _PIECES
         piece = pieces[first]
         if piece is None:
             self._going = False

@@ -13,7 +13,7 @@ import pytest
 from tests.firmware.board import FIFO_BYTES, PWRON_RESET, Board, Life, Line
 from tests.firmware.virtual_time import run_in_virtual_time, the_loop
 
-CHUNK_BYTES = 240
+CHUNK_BYTES, LONG_BYTES = 240, 494
 AHEAD_MS = 130
 UART = 1
 RP2040, RP2350 = "Raspberry Pi Pico with RP2040", "Raspberry Pi Pico 2 with RP2350"
@@ -21,7 +21,13 @@ RP2350_UART1 = (0x40078000, 30)
 
 
 def with_feeder(
-    baud: int, act: Callable[[Any, Line], Any], *, limit_bytes: int = 1536, chip: str = RP2040, rp2: Any = None
+    baud: int,
+    act: Callable[[Any, Line], Any],
+    *,
+    limit_bytes: int = 1536,
+    piece_bytes: int = CHUNK_BYTES,
+    chip: str = RP2040,
+    rp2: Any = None,
 ) -> None:
     async def main() -> None:
         board = Board()
@@ -33,7 +39,7 @@ def with_feeder(
         line.bytes_per_s = baud // 10
         port = {"uart": UART, "tx": 4, "rx": 5, "baud_rate": baud, "tx_buffer_bytes": limit_bytes}
         with life.in_place():
-            _, feeder = life.module("transport").open_fed_uart(port)
+            _, feeder = life.module("transport").open_fed_uart(port, piece_bytes)
         await act(feeder, line)
 
     run_in_virtual_time(main())
@@ -57,7 +63,7 @@ async def all_sent(feeder: Any) -> None:
 
 @pytest.mark.parametrize("baud", [9600, 20_000, 115_200, 460_800])
 @pytest.mark.parametrize("limit_bytes", [256, 1536])
-@pytest.mark.parametrize("piece_bytes", [7, 100, CHUNK_BYTES])
+@pytest.mark.parametrize("piece_bytes", [7, 100, CHUNK_BYTES, LONG_BYTES])
 def test_a_free_line_is_kept_busy_with_each_byte_once(baud: int, limit_bytes: int, piece_bytes: int) -> None:
     async def act(feeder: Any, line: Line) -> None:
         data = numbered(6000)
@@ -65,12 +71,10 @@ def test_a_free_line_is_kept_busy_with_each_byte_once(baud: int, limit_bytes: in
         await feed(feeder, data, piece_bytes)
         await all_sent(feeder)
         assert bytes(line.sent) == data
-        ahead = min(limit_bytes, baud * AHEAD_MS // 10_000)
-        roomy = ahead >= 3 * CHUNK_BYTES and (piece_bytes == CHUNK_BYTES or baud <= 115_200)
-        if roomy or baud <= 20_000:
+        if baud <= (115_200 if piece_bytes < CHUNK_BYTES or limit_bytes < 1536 else 460_800):
             assert the_loop().time() - started_s <= 1.1 * len(data) * 10 / baud + 0.02
 
-    with_feeder(baud, act, limit_bytes=limit_bytes)
+    with_feeder(baud, act, limit_bytes=limit_bytes, piece_bytes=max(piece_bytes, CHUNK_BYTES))
 
 
 @pytest.mark.parametrize("baud", [9600, 115_200])
@@ -205,7 +209,7 @@ class Channel:
         return True
 
 
-@pytest.mark.parametrize("waiting", [0, 1, 2, 5])
+@pytest.mark.parametrize("waiting", [0, 1, 2, 6])
 def test_the_interrupt_may_come_at_any_moment_of_a_hand_over(waiting: int) -> None:
     """With so many pieces before it; at each bytecode of `room` and `put`, once and as often as there are pieces."""
     rp2: Any = types.ModuleType("rp2")
@@ -231,6 +235,7 @@ def test_the_interrupt_may_come_at_any_moment_of_a_hand_over(waiting: int) -> No
                 while channel.end_piece():
                     pass
                 assert bytes(channel.gone) == b"".join([*given, pieces[-1]]) and feeder.all_sent()
+                assert feeder._left() == 0
                 if not seen:
                     break
                 moment += 1
