@@ -73,7 +73,7 @@ class Printer:
             self._uart = transport.open_uart(port)
             self._feeder = self._flow = XonXoff(self._uart, port, self._begin_anew)
         else:
-            self._uart, self._feeder = transport.open_fed_uart(port, self.payload_bytes)
+            self._uart, self._feeder = transport.open_fed_uart(port)
         self._power = PowerLines(port, self._uart)
         self._busy = self._flow or (Pin(port["cts"]) if "cts" in port else _NeverBusy())
         self._uplink = uplink

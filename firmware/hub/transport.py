@@ -28,8 +28,8 @@ def open_feeder(uart, port, ahead_ms):
     return Feeder(uart, port, ahead_ms)
 
 
-def open_fed_uart(port, piece_bytes):
-    """A UART that is given up to so much at a time, and what feeds it: the chip's DMA, where MicroPython has it."""
+def open_fed_uart(port):
+    """A UART that is given much at a time, and what feeds it: the chip's DMA, where MicroPython lets it be used."""
     if sys.platform != "rp2":
         uart = open_uart(port)
         return uart, open_feeder(uart, port, _AHEAD_MS)
@@ -38,7 +38,7 @@ def open_fed_uart(port, piece_bytes):
     ahead_bytes = min(port["tx_buffer_bytes"], _AHEAD_MS * port["baud_rate"] // (_BITS * 1000))
     port["tx_buffer_bytes"] = _TX_BUFFER_LEAST_BYTES  # for what does not go by DMA, a few bytes
     uart = open_uart(port)
-    return uart, DmaFeeder(uart, port, piece_bytes, ahead_bytes)
+    return uart, DmaFeeder(uart, port, ahead_bytes)
 
 
 def empty_uart(uart, port):

@@ -28,15 +28,17 @@ class DmaFeeder:
     pieces away at `_first`, the program adds them at `_free`, and neither writes what the other does.
     """
 
-    def __init__(self, uart, port, piece_bytes, ahead_bytes):
-        """`piece_bytes`: the longest that is handed over at once. `ahead_bytes`: so much may have been and not be gone,
-        or one piece. OSError if all channels are taken."""
+    def __init__(self, uart, port, ahead_bytes):
+        """`ahead_bytes`: so much may be handed over and not gone; more only to keep the line busy.
+
+        OSError if all channels are taken.
+        """
         number = port["uart"]
         register, apart, request = _CHIPS["RP2350" if "RP2350" in _chip() else "RP2040"]
         self._uart = uart
         self._baud = port["baud_rate"]
-        self._waiting_max = max(0, ahead_bytes - piece_bytes)  # bytes, behind the piece that goes
-        self._kept = min(self._waiting_max, ahead_bytes // 3)  # keep the line busy while the program comes back to it
+        self._ahead = ahead_bytes
+        self._kept = ahead_bytes // 3  # keeps the line busy while the program comes back to it
         self._register = register + apart * number
         self._request = request + 2 * number
         self._on_gone = self._gone
@@ -102,9 +104,8 @@ class DmaFeeder:
     def _fits(self, size):
         if not self._going:
             return True
-        return (self._given - self._begun) & _COUNT_MASK <= self._waiting_max - size and self._pieces[
-            self._free
-        ] is None
+        left = self._left()
+        return self._pieces[self._free] is None and (left + size <= self._ahead or left <= self._kept)
 
     def _left(self):
         """How much has not gone to the UART yet; never less than the truth."""

@@ -13,7 +13,7 @@ import pytest
 from tests.firmware.board import FIFO_BYTES, PWRON_RESET, Board, Life, Line
 from tests.firmware.virtual_time import run_in_virtual_time, the_loop
 
-CHUNK_BYTES, LONG_BYTES = 240, 494
+CHUNK_BYTES, LONG_BYTES = 240, 748
 AHEAD_MS = 130
 UART = 1
 RP2040, RP2350 = "Raspberry Pi Pico with RP2040", "Raspberry Pi Pico 2 with RP2350"
@@ -25,7 +25,6 @@ def with_feeder(
     act: Callable[[Any, Line], Any],
     *,
     limit_bytes: int = 1536,
-    piece_bytes: int = CHUNK_BYTES,
     chip: str = RP2040,
     rp2: Any = None,
 ) -> None:
@@ -39,7 +38,7 @@ def with_feeder(
         line.bytes_per_s = baud // 10
         port = {"uart": UART, "tx": 4, "rx": 5, "baud_rate": baud, "tx_buffer_bytes": limit_bytes}
         with life.in_place():
-            _, feeder = life.module("transport").open_fed_uart(port, piece_bytes)
+            _, feeder = life.module("transport").open_fed_uart(port)
         await act(feeder, line)
 
     run_in_virtual_time(main())
@@ -74,7 +73,7 @@ def test_a_free_line_is_kept_busy_with_each_byte_once(baud: int, limit_bytes: in
         if baud <= (115_200 if piece_bytes < CHUNK_BYTES or limit_bytes < 1536 else 460_800):
             assert the_loop().time() - started_s <= 1.1 * len(data) * 10 / baud + 0.02
 
-    with_feeder(baud, act, limit_bytes=limit_bytes, piece_bytes=max(piece_bytes, CHUNK_BYTES))
+    with_feeder(baud, act, limit_bytes=limit_bytes)
 
 
 @pytest.mark.parametrize("baud", [9600, 115_200])
@@ -88,16 +87,16 @@ def test_no_more_is_ahead_of_the_line_than_may_be(baud: int) -> None:
             return int(count)
 
         feeder.put = counted
-        limit = max(CHUNK_BYTES, min(1536, baud * AHEAD_MS // 10_000))
+        limit = min(1536, baud * AHEAD_MS // 10_000)
         while not feeding.done():
             await asyncio.sleep(0.001)
-            assert given[0] - len(line.sent) <= limit + FIFO_BYTES
+            assert given[0] - len(line.sent) <= max(limit, limit // 3 + CHUNK_BYTES) + FIFO_BYTES
 
     with_feeder(baud, act)
 
 
 @pytest.mark.parametrize("baud", [9600, 115_200])
-@pytest.mark.parametrize("piece_bytes", [9, CHUNK_BYTES, 748])
+@pytest.mark.parametrize("piece_bytes", [9, CHUNK_BYTES, LONG_BYTES])
 def test_a_held_line_gets_little_and_all_goes_once_when_it_is_free(baud: int, piece_bytes: int) -> None:
     async def act(feeder: Any, line: Line) -> None:
         data = numbered(5000)
