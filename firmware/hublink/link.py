@@ -222,27 +222,26 @@ class Link:
             return self._left(now, self._hello_at, self._hello_ms()) if self._is_hub else None
         if self.state != UP:
             return None
-        due = min(
-            self._left(now, self._heard_at, self.profile.down_ms),
-            self._left(now, self._pinged_at, PINGED_MS_MAX),
-            self._ping_left(now),
-        )
+        silent_ms = elapsed_ms(now, self._heard_at)
+        due = min(self.profile.down_ms - silent_ms, PINGED_MS_MAX - elapsed_ms(now, self._pinged_at))
+        due = min(due, self._ping_left(now, silent_ms))
         if self._ack_owed:
-            due = min(due, self._left(now, self._ack_since, self.profile.ack_delay_ms))
+            due = min(due, self.profile.ack_delay_ms - elapsed_ms(now, self._ack_since))
         if self.flight:
-            due = min(due, self._left(now, self._flight_at, self._round_trip.timeout_ms))
-        return due
+            due = min(due, self._round_trip.timeout_ms - elapsed_ms(now, self._flight_at))
+        return max(0, due)
 
     def handle_timer(self, now):
         """Let time pass: loss of the peer, retransmission, a sign of life."""
         self._note_time(now)
         if self.state != UP:
             return
-        if not self._ping_left(now):
+        silent_ms = elapsed_ms(now, self._heard_at)
+        if self._ping_left(now, silent_ms) <= 0:
             self._life_due = True
         if elapsed_ms(now, self._pinged_at) >= PINGED_MS_MAX:
             self._ping_now = True
-        if elapsed_ms(now, self._heard_at) >= self.profile.down_ms:
+        if silent_ms >= self.profile.down_ms:
             self._go_down("silent")
         elif self.flight and elapsed_ms(now, self._flight_at) >= self._round_trip.timeout_ms:
             self._round_trip.back_off()
@@ -623,15 +622,15 @@ class Link:
         profile = self.profile
         return self._ack_owed * 2 >= profile.bulk_window or elapsed_ms(now, self._ack_since) >= profile.ack_delay_ms
 
-    def _ping_left(self, now):
-        """Milliseconds until a sign of life is due. A hub that misses its bridge's gives its own more often: a bridge
-        that is back has to hear the old session before it can end it."""
+    def _ping_left(self, now, silent_ms):
+        """Milliseconds until a sign of life is due; below 0, too, once it is. A hub that misses its bridge's gives its
+        own more often: a bridge that is back has to hear the old session before it can end it."""
         profile = self.profile
-        left = self._left(now, self._sent_at, profile.ping_ms)
+        unsaid_ms = elapsed_ms(now, self._sent_at)
+        left = profile.ping_ms - unsaid_ms
         if not self._is_hub:
             return left
-        missed = self._left(now, self._heard_at, profile.ping_ms + profile.hello_ms)
-        return min(left, max(missed, self._left(now, self._sent_at, profile.hello_ms)))
+        return min(left, max(profile.ping_ms + profile.hello_ms - silent_ms, profile.hello_ms - unsaid_ms))
 
     def _again(self, now):
         entry = self.flight[len(self.flight) - self._resend]
