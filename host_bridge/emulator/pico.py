@@ -144,6 +144,8 @@ class EmulatedPico:
 
     def _enter_reset(self, *, from_watchdog: bool = False) -> None:
         self.rp2040.pio = self._pio_blocks
+        for channel in self.rp2040.dma.channels:
+            channel.abort()  # else one that was at work stays busy, and its first transfer in the next life is none
         self.rp2040.enter_reset(from_watchdog=from_watchdog)
 
     def _watchdog_bites(self) -> None:
