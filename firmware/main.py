@@ -18,6 +18,8 @@ def load():
         return None
     try:
         from hub import app
+
+        app.load_devices()
     except KeyboardInterrupt:
         return None
     return None if technician.wait_for_ctrl_c() else app

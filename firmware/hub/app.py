@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 
 import machine
 from hublink.hello import FLAG_SAFE_MODE
@@ -23,6 +24,18 @@ _FAULTS_OF = {
     "scanner": ("board_file", "scanner_left_out"),
     "drawer": ("board_file", "drawer_left_out"),
 }
+
+
+def load_devices():
+    """Load the devices' modules ahead of `make_hub`, while the technician has his second."""
+    if survival.wants_safe_mode():
+        return
+    for section in ("printer", "drawer", "scanner"):
+        if section in board.load():
+            try:
+                __import__("hub." + section)
+            except Exception:  # it is damaged: so says the same error again, and whose, when it is opened
+                sys.modules.pop("hub." + section, None)
 
 
 def make_hub():

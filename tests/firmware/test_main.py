@@ -86,6 +86,28 @@ async def test_what_the_start_alone_needs_is_let_go_of_and_nothing_that_runs_nam
 
 
 @in_virtual_time
+async def test_the_devices_load_ahead_and_a_damaged_one_is_left_for_its_opening_to_tell() -> None:
+    hub = bench(scanner=BOARD["scanner"])
+    for boot, wanted in ((1, ["hub.drawer", "hub.scanner"]), (5, [])):  # with the fifth quick one it is safe mode
+        life = hub.life = Life(hub, HARD_RESET)
+        app = life.module("app")
+        asked: list[str] = []
+
+        def load(name: str, asked: list[str] = asked) -> None:
+            asked.append(name)
+            raise ValueError("incompatible .mpy file")
+
+        app.__import__ = load
+        with life.in_place():
+            for _ in range(boot):
+                life.module("survival")._boots = None
+                life.module("survival").count_boot()
+            app.load_devices()
+            assert asked == wanted
+            life.end()
+
+
+@in_virtual_time
 async def test_a_pin_at_rest_needs_no_other_good_pin() -> None:
     hub = bench(drawer={"wiring": "gpio", "kick": [99, "x", None, KICK]})
     hub.set_level(KICK, 1)
