@@ -7,6 +7,7 @@ for a time: a till or a bridge that goes away leaves no counter without its scan
 
 from micropython import const
 import asyncio
+import gc
 import time
 
 from hublink.messages import SCAN_CONTINUES, SCAN_HAS_SYMBOLOGY, SCAN_REPEAT, SCANNER
@@ -35,6 +36,7 @@ _TX_BUFFER_BYTES = const(32)  # for the trigger's commands
 _OLD_MS = const(3_600_000)  # older is told as this: the clock comes round after 12 days
 _AGE_EVERY_MS = const(60_000)
 _AIM_BYTES = const(3)
+_COLLECT_MS = const(500)  # not more often: a collection takes 20 ms
 _READING = const(0)
 _OFF = const(1)
 _HELD = const(2)
@@ -72,6 +74,8 @@ class Scanner:
         self._uplink = uplink
         self._faults = faults
         self._on_scan = on_scan
+        self._kept = False  # a scan, just now
+        self._collected_at = time.ticks_ms()
         self._pending = bytearray()
         self._too_long = False
         self._suffixed = False  # the last scan ended with a suffix
@@ -203,6 +207,16 @@ class Scanner:
             elif self._pending or self._too_long:
                 self._end_in_silence()
             task.rest()
+            if self._kept:
+                self._kept = False
+                self._collect()
+
+    def _collect(self):
+        """Garbage, right behind a scan: so soon nobody scans again, and the next scan meets no collection."""
+        now = time.ticks_ms()
+        if not 0 <= time.ticks_diff(now, self._collected_at) < _COLLECT_MS:
+            self._collected_at = now
+            gc.collect()
 
     async def watch(self, task):
         """Task: is the scanner plugged in, where the board senses it? Is its time off over? Which scans are old?"""
@@ -323,6 +337,7 @@ class Scanner:
         self._send()  # before all else: the till waits for it
         self._judge_ring()
         self._on_scan()
+        self._kept = True
         if self._trigger.can_switch:
             self._steer()  # a command lets it read once
 

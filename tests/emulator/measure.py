@@ -33,7 +33,7 @@ BYTE_NS: Final = {0: 10 / 115200 * 1e9, 1: 10 / 9600 * 1e9}
 PRINTER, SCANNER = 0, 1
 HIGH_PINS: Final = (6, 16, 22)  # scanner plugged in, drawer closed, button not pressed
 JOB_BYTES: Final = 20_000
-MEANWHILE: Final = 10  # messages of a job go before something else is done
+MEANWHILE_EACH: Final = 3  # messages of a job
 SCANS: Final = 50
 CODE: Final = b"]E04006381333931\r"
 CYCLES_A_MS: Final = 125_000
@@ -136,7 +136,7 @@ class Rig:
         chunk_bytes = self.link.peer["payload_bytes"]
         for count, at in enumerate(range(0, size, chunk_bytes)):
             self.send("job_data", data[at : at + chunk_bytes])
-            if count == MEANWHILE:
+            if count % MEANWHILE_EACH == MEANWHILE_EACH - 1:
                 meanwhile()
         self.send("job_end", job)
         while self.until("job_status")[2][1] != PHASE_WRITTEN:
@@ -231,7 +231,7 @@ def measure(image: Path, flash: bytes) -> Iterator[Figure]:
     yield Figure(name="the printer's line kept busy", value=min(1.0, wire_ms / span), unit="share")
     busy: list[float] = []
     rig.print(JOB_BYTES, 2, meanwhile=lambda: busy.append(rig.scan(CODE)))
-    yield Figure(name="scan to link, while printing", value=max(busy), unit="ms", goal=20)
+    yield Figure(name=f"scan to link, while printing, worst of {len(busy)}", value=max(busy), unit="ms", goal=20)
     start = rig.ask_heap()[1]
     for _ in range(SCANS):
         rig.scan(CODE)

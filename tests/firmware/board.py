@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import importlib
 import io
 import json
@@ -20,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.firmware import dma
+from tests.firmware.files import Files
 from tests.firmware.virtual_time import the_loop
 
 TICKS_MASK = 0x3FFFFFFF
@@ -122,48 +122,6 @@ class Line(Changes):
             the_loop().call_later(PUMP_S if count > 0 else BUSY_PUMP_S, self._pump)
 
 
-class Files:
-    """The board's file system: texts by path; `broken` is what opening one for writing raises."""
-
-    def __init__(self) -> None:
-        self.texts: dict[str, str] = {}
-        self.broken: OSError | None = None
-        self.free_bytes = 1 << 20
-        self.writes = 0
-
-    def open(self, path: str, mode: str = "r") -> io.StringIO:
-        if mode == "r":
-            if path not in self.texts:
-                raise OSError(errno.ENOENT, "ENOENT")
-            return io.StringIO(self.texts[path])
-        if self.broken:
-            raise self.broken
-        return _Written(self, path)
-
-    def remove(self, path: str) -> None:
-        if self.broken:
-            raise self.broken
-        if self.texts.pop(path, None) is None:
-            raise OSError(errno.ENOENT, "ENOENT")
-
-    def statvfs(self, path: str) -> tuple[int, ...]:
-        return (4096, 4096, 256, self.free_bytes // 4096, self.free_bytes // 4096, 0, 0, 0, 0, 255)
-
-
-class _Written(io.StringIO):
-    """Stands on the board once it is closed."""
-
-    def __init__(self, files: Files, path: str) -> None:
-        super().__init__()
-        self._files, self._path = files, path
-
-    def close(self) -> None:
-        if not self.closed:
-            self._files.texts[self._path] = self.getvalue()
-            self._files.writes += 1
-        super().close()
-
-
 class Board:
     """Pins, lines, memory over a reset, watchdog; and the hub's present life, if it has power."""
 
@@ -254,6 +212,7 @@ class Life:
         self.hub: Any = None
         self.tasks: list[asyncio.Task[Any]] = []
         self.printed: list[str] = []
+        self.collections: list[int] = []  # when garbage was collected on purpose
         self.scope: dict[str, Any] = {}  # the names that main.py left
         self._calls: list[asyncio.TimerHandle] = []
         self._modules: dict[str, types.ModuleType] = {}
@@ -334,6 +293,7 @@ class Life:
         """Import the firmware."""
         self._stand_ins = {"machine": self._machine(), "time": self._time(), "asyncio": self._asyncio()}
         self._stand_ins["micropython"] = micropython()
+        self._stand_ins["gc"] = self._gc()
         names = [*MODULES]
         if self.board.platform == "rp2":
             self._stand_ins["rp2"] = dma.rp2(self)
@@ -343,6 +303,12 @@ class Life:
             for name in names:
                 importlib.import_module("hub." + name)
             return {name: module for name, module in sys.modules.items() if _is_firmware(name)}
+
+    def _gc(self) -> types.ModuleType:
+        """A real collection looks at all that the tests hold."""
+        module = types.ModuleType("gc")
+        module.collect = lambda: self.collections.append(self.ticks_ms())  # type: ignore[attr-defined]
+        return module
 
     def _time(self) -> types.ModuleType:
         module = types.ModuleType("time")

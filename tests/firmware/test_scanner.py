@@ -112,6 +112,28 @@ def test_a_scan_is_on_its_way_within_5_ms_of_its_last_byte(baud_rate: int) -> No
 
 
 @in_virtual_time
+async def test_garbage_is_collected_right_behind_a_scan_and_not_in_front_of_the_next() -> None:
+    counter = Counter()
+    collections = counter.life.collections
+    await seconds(1)
+    for count in range(1, 4):
+        await counter.reads(b"40063", 0.02)
+        assert len(collections) == count - 1
+        await counter.reads(b"81333931\r", 0.6)
+        assert (len(counter.data()), len(collections)) == (count, count)
+
+
+@in_virtual_time
+async def test_scans_in_quick_succession_cost_a_collection_each_half_second_at_most() -> None:
+    counter = Counter()
+    await seconds(1)
+    for _ in range(40):
+        await counter.reads(b"96385074\r", 0.05)
+    assert len(counter.data()) == 40
+    assert len(counter.life.collections) == 4
+
+
+@in_virtual_time
 async def test_separators_inside_a_code_stay_where_they_are() -> None:
     counter = Counter()
     code = b"]C1010950110153000310ABC\x1d21XYZ\x1d17260101"
