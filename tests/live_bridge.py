@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -33,8 +35,10 @@ _NAMED_PRINTER = re.compile(r"(\w+) [\d.]+:(\d+)")
 class LiveBridge:
     """`counterhub run --virtual` on free ports. Start and kill it as often as wanted on one state directory."""
 
-    def __init__(self, state_dir: Path, config: str = "", hubs: int = 1, module: str = "host_bridge") -> None:
-        """`module`: what is run in its place."""
+    def __init__(
+        self, state_dir: Path, config: str = "", hubs: int = 1, module: str = "host_bridge", raw_port: int = 0
+    ) -> None:
+        """`module`: what is run in its place. `raw_port`: 0: any."""
         self.state_dir = state_dir
         self.http_url = ""
         self.raw_host = "127.0.0.1"
@@ -42,6 +46,7 @@ class LiveBridge:
         self.raw_ports: dict[str, int] = {}  # of several hubs, by name
         self._hubs = hubs
         self._module = module
+        self._raw = f"127.0.0.1:{raw_port}"
         self._config = state_dir / "test.toml"
         state_dir.mkdir(parents=True, exist_ok=True)
         self._config.write_text(config, encoding="utf-8")
@@ -51,7 +56,7 @@ class LiveBridge:
     def start(self) -> None:
         """Start and wait for the line that says where it is. RuntimeError with its log if it does not come."""
         command = [sys.executable, "-m", self._module, "run", "--virtual", "--http", "127.0.0.1:0", "--raw"]
-        command += ["127.0.0.1:0", "--state-dir", str(self.state_dir), "--config", str(self._config)]
+        command += [self._raw, "--state-dir", str(self.state_dir), "--config", str(self._config)]
         if self._hubs > 1:
             command += ["--hubs", str(self._hubs)]
         paths = os.pathsep.join((str(ROOT), str(ROOT / "firmware")))
@@ -189,6 +194,15 @@ async def ask_counter(bridge: LiveBridge, command: str, **arguments: Any) -> Any
         return await channel.ask(command, **arguments)
     finally:
         await channel.close()
+
+
+def lone_port() -> int:
+    """A free port that nobody gets who asks for any: while it is closed no other test's bridge is found there."""
+    for port in range(30_000 - os.getpid() % 10_000, 1024, -1):  # below what Linux and others give away
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")
 
 
 async def in_time(once: Callable[[], Awaitable[bool]]) -> None:

@@ -198,7 +198,7 @@ async def test_a_hand_back_in_the_middle_of_a_receipt_and_of_scans_costs_nothing
             await asyncio.sleep(0.02)  # not waiting for anything: so fast are the scans
 
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(200):
             await on_path(till, ["in_use", "standby"])
             job_id = await till.print(receipt(1, 200_000))
             await under_way(till, job_id, 0.1)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import FAST_PRINTER
-from tests.live_bridge import LiveBridge, Till, end_virtual_hub, in_time, next_event
+from tests.live_bridge import LiveBridge, Till, end_virtual_hub, in_time, lone_port, next_event
 from tests.web.chromium import chromium_page, find_chromium
 
 pytestmark = pytest.mark.virtual_hub
@@ -92,7 +92,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def bridge(small_disk: Path) -> Iterator[LiveBridge]:
     """A bridge that lives on the small disk, with its log and the virtual hub's files."""
-    live = LiveBridge(small_disk / "state", WITH_MIN_FREE + str(MIN_FREE_BYTES))
+    live = LiveBridge(small_disk / "state", WITH_MIN_FREE + str(MIN_FREE_BYTES), raw_port=lone_port())
     live.start()
     yield live
     try:
@@ -218,7 +218,7 @@ async def test_a_bridge_started_on_a_disk_with_too_little_room_prints_what_it_ha
         job = await till.print(receipt(1))
         bridge.kill()
 
-        bridge = LiveBridge(state_dir, WITH_MIN_FREE + str(MORE_THAN_ANY_DISK_BYTES))
+        bridge = LiveBridge(state_dir, WITH_MIN_FREE + str(MORE_THAN_ANY_DISK_BYTES), raw_port=lone_port())
         bridge.start()
         await till.close()
         till = Till(bridge)
