@@ -13,6 +13,7 @@ from host_bridge.interfaces.raw_client import RawLimits
 from host_bridge.interfaces.services import ServedHub
 from tests.interfaces.fake_bridge import FakeBridge
 from tests.interfaces.raw_till import PATIENT, Start
+from tests.live_bridge import lone_port
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ async def start(bridge: FakeBridge) -> AsyncIterator[Start]:
     started: list[RawInterface] = []
 
     async def begin(limits: RawLimits = PATIENT) -> RawInterface:
-        raw = RawInterface(cast(ServedHub, bridge), "127.0.0.1", 0, limits=limits)
+        raw = RawInterface(cast(ServedHub, bridge), "127.0.0.1", lone_port(), limits=limits)
         await raw.start()
         started.append(raw)
         return raw
