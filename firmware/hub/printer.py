@@ -258,29 +258,29 @@ class Printer:
         """Hand over all that there is room for; how long to wait for more, and what the UART refused of a chunk."""
         chunks, feeder = self._chunks, self._feeder
         allowed = 1 if self._kick_asked_at is not None else self._chunks_allowed  # then what is to be done may change
-        wait_ms = written = written_bytes = 0
+        wait_ms = written = 0
         rest = None
         task.work("write")
         while chunks and written != allowed:
             chunk = chunks[0]
             size = len(chunk)
+            self.written_bytes += size  # before: of a job with written_bytes 0 nothing can have reached the printer
             count = feeder.put(chunk)
             if count < size:
                 wait_ms = 0 if count else feeder.room(size)
-                if not wait_ms:
+                if wait_ms:
+                    self.written_bytes -= size
+                else:
                     rest = chunk[count:]
-                    self.written_bytes += size  # of a job with written_bytes 0 nothing can have reached the printer
                 break
             chunks.pop(0)
             written += 1
-            written_bytes += size
             self._at_boundary = size not in _FULL_BYTES
         if rest is not None:
             self._at_boundary = False
         task.rest()
         if written:
             self._moved_at = time.ticks_ms()
-            self.written_bytes += written_bytes
             if self._chunks_allowed:
                 self._chunks_allowed -= written
             self._uplink.grant(PRINTER, written)

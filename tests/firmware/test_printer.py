@@ -125,6 +125,23 @@ async def test_a_busy_printer_holds_the_bytes_and_grants_no_more() -> None:
 
 
 @in_virtual_time
+async def test_what_may_have_reached_the_printer_counts_as_written_though_handing_it_over_failed() -> None:
+    """A job of which nothing was written is sent again."""
+    counter = Counter()
+    await counter.ready()
+    put = counter.printer._feeder.put
+
+    def fails_behind(data: bytes) -> int:
+        put(data)
+        raise MemoryError
+
+    counter.printer._feeder.put = fails_behind
+    counter.send(numbered(240))
+    await until(lambda: bool(counter.got))
+    assert counter.printer.written_bytes == 240
+
+
+@in_virtual_time
 async def test_a_printer_that_takes_nothing_and_says_nothing_has_lost_its_power() -> None:
     counter = Counter()
     await counter.ready()
