@@ -144,6 +144,9 @@ class Printer:
             self._abort(_REASON_REPLACED)
         self._queries[:] = []  # nobody waits for their answers any more
         self._begin(job, total_bytes, proof)
+        if proof and self.condition == _CONDITION_SILENT:  # it lost its power while this was on its way
+            self._abort(_REASON_POWER)
+            return
         self._on_printing()
         self._tell_job()
 

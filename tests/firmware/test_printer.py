@@ -142,6 +142,35 @@ async def test_what_may_have_reached_the_printer_counts_as_written_though_handin
 
 
 @in_virtual_time
+async def test_a_job_that_comes_as_the_printer_loses_its_power_is_given_up_unwritten_and_printed_later() -> None:
+    counter = Counter()
+    await counter.ready()
+    counter.powered = False
+    await until(lambda: counter.printer.condition == SILENT)
+    counter.send(numbered(480))
+    counter.link.say("job_end", JOB)
+
+    assert counter.statuses()[-1] == (ABORTED, POWER, 0, 0, b"")
+    assert len(counter.link.granted) == 4
+    counter.powered = True
+    await until(lambda: counter.printer.condition == ANSWERING)
+    counter.send(numbered(480))
+    counter.link.say("job_end", JOB)
+    await counter.phase(PROVEN)
+    assert counter.got.count(numbered(480)) == 1
+
+
+@in_virtual_time
+async def test_a_printer_that_never_answers_is_given_its_jobs_all_the_same() -> None:
+    counter = Counter(powered=False)
+    await until(lambda: counter.printer.condition == SILENT)
+    counter.send(numbered(480), proof=b"")
+    counter.link.say("job_end", JOB)
+    await counter.phase(WRITTEN)
+    assert counter.statuses()[-1][2:4] == (480, 480)
+
+
+@in_virtual_time
 async def test_a_printer_that_takes_nothing_and_says_nothing_has_lost_its_power() -> None:
     counter = Counter()
     await counter.ready()
