@@ -114,10 +114,13 @@ class Sender(Protocol):
 
 
 def gather(link: Sender, now: int, room_bytes: int, unit_bytes: int) -> bytes:
-    """Frames for one write, until the room is used up, filled up to whole units."""
+    """Frames for one write, until the room is used up, filled up to whole units.
+
+    The delimiter that ends a frame begins the next.
+    """
     batch = bytearray()
     while len(batch) < room_bytes and (frame := link.data_to_send(now)):
-        batch += frame
+        batch += frame[1:] if batch.endswith(FILLER) else frame
         if -len(batch) % READ_BYTES < unit_bytes:
             batch += FILLER * (-len(batch) % READ_BYTES)
     return bytes(batch) + FILLER * (-len(batch) % unit_bytes)

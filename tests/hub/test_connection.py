@@ -21,6 +21,7 @@ from host_bridge.hub.connection import (
     TraceFrame,
 )
 from host_bridge.hub.transport import RESET_PULSE, TransportError, TransportFull
+from hublink.frame import DATA, FrameReader, FrameWriter
 from hublink.messages import PRINTER
 from hublink.words import CHANNEL_NAMES
 from tests.hub.peers import FakeTransport, until, within
@@ -204,6 +205,25 @@ async def test_what_is_sent_in_one_go_leaves_in_one_write_and_before_a_stop() ->
     bench.connection.stop()
     await bench.end()
     assert bench.transport.written[1:] == [b"<kick>", b"<close>"]
+
+
+async def test_frames_of_one_write_share_the_delimiter_between_them_and_each_arrives() -> None:
+    bench = Bench()
+    arrived: list[bytes] = []
+    errors: list[object] = []
+    await bench.up()
+    writer = FrameWriter(from_hub=False)
+    payloads = [bytes([number]) * length for number, length in enumerate((240, 1, 0, 240))]
+    frames = [writer.frame(DATA, 1, 7, number, 0, payload) for number, payload in enumerate(payloads)]
+    bench.link.frames.extend(frames)
+    bench.connection.drained()
+    (written,) = bench.transport.written
+    assert len(written) == sum(map(len, frames)) - 3
+    reader = FrameReader(False, lambda *frame: arrived.append(bytes(frame[-1])), errors.append, errors.append)
+    reader.feed(written, len(written))
+    assert (arrived, errors) == (payloads, [])
+    bench.connection.stop()
+    await bench.end()
 
 
 async def test_writes_are_filled_up_to_whole_units_and_nothing_is_written_for_nothing() -> None:
