@@ -13,7 +13,7 @@ SWITCH_PIN, SENSE_PIN = 16, 6
 CLOSED, OPEN = 1, 2  # states of the drawer on the link
 TOLD_WITHIN_MS = 80.0  # 50 to settle
 FLUTTER_MS = 0.5
-FLUTTERS = 200
+FLUTTERS = 800  # 0.4 s, so that a garbage collection of 20 ms that falls into it doesn't decide
 SCAN_WITHIN_MS = 20.0
 CODE = b"]C0EDGE\r"
 
