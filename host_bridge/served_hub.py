@@ -42,7 +42,6 @@ log = logging.getLogger(__name__)
 
 JOURNAL_FILE = "journal.sqlite3"
 PRUNE_EVERY_S = 3600
-ROOM_EVERY_S = 1.0
 RETRY_FIRST_S = 1.0
 RETRY_MAX_S = 30.0
 HELD_S = 60.0  # a hub that was served for so long is started again at once when it fails
@@ -86,7 +85,6 @@ class ServedHub:
             await self._start_link(*await self._find_ports())
             self._tasks = [
                 asyncio.create_task(self._record_faults(), name="record faults"),
-                asyncio.create_task(self._watch_room(), name="watch room"),
                 asyncio.create_task(self._prune(), name="prune"),
             ]
             self._stops.push_async_callback(self._stop_tasks)
@@ -271,6 +269,8 @@ class ServedHub:
         self._stops.push_async_callback(self._link.stop)
         await devices.start()
         self._stops.push_async_callback(devices.stop)
+        self._journal.watch_room(self._show_room)
+        self._show_room()
         self._link.start()
 
     async def _start_raw(self) -> None:
@@ -347,13 +347,11 @@ class ServedHub:
         except JournalError as error:
             log.warning("an event was not kept: %s", error)
 
-    async def _watch_room(self) -> None:
+    def _show_room(self) -> None:
         """A full disk is a fault that the LED shows as well."""
-        while True:
-            full = self._journal.accepting() is not None
-            if full != ("journal_full" in self._faults.codes("bridge")):
-                self._served().indicator.want(self._faults.report_bridge("journal_full", full))
-            await asyncio.sleep(ROOM_EVERY_S)
+        full = self._journal.accepting() is not None
+        if self._devices is not None and full != ("journal_full" in self._faults.codes("bridge")):
+            self._devices.indicator.want(self._faults.report_bridge("journal_full", full))
 
     async def _prune(self) -> None:
         while True:

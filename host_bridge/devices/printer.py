@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -90,6 +91,8 @@ class PrinterService:
         self._unproven: str | None = None  # the job for which no proof was asked
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._accepted = True  # as last told
+        self._accepting_watchers: list[Callable[[], None]] = []
 
     # -- life ----------------------------------------------------------------------------------------------------
 
@@ -98,11 +101,14 @@ class PrinterService:
         for job in await self._journal.open_jobs():
             self._queue.append(job)
             self._queued_bytes += job.size_bytes
+        self._journal.watch_room(self._tell_accepting)
+        self._tell_accepting()
         self._task = asyncio.create_task(self._run(), name="printer")
 
     async def stop(self) -> None:
         """Take no more jobs. What is queued or under way stays so in the journal, for the next start."""
         self._stopping = True
+        self._tell_accepting()
         if self._task:
             self._task.cancel()
             await asyncio.wait((self._task,))
@@ -126,6 +132,17 @@ class PrinterService:
             )
         full = self._journal.accepting()
         return Refused("journal_full", str(full)) if full else None
+
+    def watch_accepting(self, tell: Callable[[], None]) -> None:
+        self._accepting_watchers.append(tell)
+
+    def _tell_accepting(self) -> None:
+        """Whatever `accepting` depends on may have changed."""
+        accepted = self.accepting() is None
+        if accepted != self._accepted:
+            self._accepted = accepted
+            for tell in self._accepting_watchers:
+                tell()
 
     async def submit(self, data: bytes, *, source: str, idempotency_key: str | None = None) -> Submitted:
         if len(data) > self._options.max_job_bytes:
@@ -163,6 +180,7 @@ class PrinterService:
         """Into the journal and the queue; counted from the start, so that many at once don't pass the limits."""
         self._arriving += 1
         self._queued_bytes += len(data)
+        self._tell_accepting()
         kept = False
         try:
             job, replayed = await self._journal.add_job(data, source, idempotency_key)
@@ -174,6 +192,7 @@ class PrinterService:
             self._arriving -= 1
             if not kept:
                 self._queued_bytes -= len(data)
+            self._tell_accepting()
 
     async def job(self, job_id: str) -> Job | None:
         return await self._journal.job(job_id)
@@ -475,6 +494,7 @@ class PrinterService:
                 self._queue.remove(queued)
                 self._queued_bytes -= queued.size_bytes
                 break
+        self._tell_accepting()
         for waiter in self._waiters.get(job.job_id, ()):
             if not waiter.done():
                 waiter.set_result(job)

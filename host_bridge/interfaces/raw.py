@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 WARNINGS_A_KIND: Final = 20  # then the rest of the kind goes to the debug log: a port scan must not fill the disk
 KICK_DEADLINE_MS: Final = 10_000  # above every time to live; a kick that hangs longer is given up, not repeated
 REOPEN_AFTER_MS: Final = 1_000  # when the port could not be opened again
-STATUS_POLL_MS: Final = 1_000  # a change of status that no event announced is seen after this
+EVICT_LOOK_MS: Final = 50  # while all places are taken: how often it is looked for a client that has become idle
 
 
 class RawInterface:
@@ -49,7 +49,7 @@ class RawInterface:
         self._clients: dict[Client, asyncio.Task[None]] = {}
         self._kicks: set[asyncio.Task[None]] = set()
         self._service: list[asyncio.Task[None]] = []
-        self._room = asyncio.Event()
+        self._changed = asyncio.Event()  # whether jobs can be taken, or a place is free
 
     async def start(self) -> None:
         """Open the port. Raises OSError if it can't be had."""
@@ -59,6 +59,7 @@ class RawInterface:
         self._family, self._host = family, str(address[0])
         self._listener = self._open()
         self._port = self._listener.getsockname()[1]
+        self.hub.printing.watch_accepting(self._changed.set)
         self._service = [loop.create_task(self._listen()), loop.create_task(self._watch_status())]
 
     async def stop(self) -> None:
@@ -103,7 +104,7 @@ class RawInterface:
         lingering = [client for client in self._clients if client.lingering]
         if len(lingering) > self.limits.max_lingering:
             lingering[0].evict()
-        self._room.set()
+        self._changed.set()
 
     def kick(self, request: KickRequest) -> None:
         """Open the drawer in a task of its own, so that it never waits behind a job."""
@@ -169,10 +170,11 @@ class RawInterface:
         loop = asyncio.get_running_loop()
         full_since: float | None = None
         while True:
+            self._changed.clear()
             refused = self.hub.printing.accepting()
             if refused is not None:
                 await self._refuse(refused)
-                await asyncio.sleep(self.limits.poll_ms / 1000)
+                await self._changed.wait()
             elif not self._has_room():
                 full_since = full_since or loop.time()
                 await self._wait_for_room(loop.time() - full_since)
@@ -206,10 +208,9 @@ class RawInterface:
         if full_s >= self.limits.full_ms / 1000 and self._listener is not None:
             self.warn("full", f"{len(self._clients)} clients at once, all busy: new connections are refused")
             await self._close_listener(admit=False)
-        self._room.clear()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(self.limits.poll_ms, 50) / 1000):
-                await self._room.wait()
+            async with asyncio.timeout(EVICT_LOOK_MS / 1000):
+                await self._changed.wait()
 
     def _reopen(self) -> bool:
         try:
@@ -221,12 +222,16 @@ class RawInterface:
         return True
 
     async def _accept(self) -> None:
-        """Wait for a connection for at most one poll; the pending accept is kept, so that no client falls between."""
+        """Wait for a connection, or for a change; the pending accept is kept, so that no client falls between."""
         assert self._listener is not None
         loop = asyncio.get_running_loop()
         if self._accepting is None:
             self._accepting = loop.create_task(loop.sock_accept(self._listener))
-        await asyncio.wait({self._accepting}, timeout=self.limits.poll_ms / 1000)
+        changed = loop.create_task(self._changed.wait())
+        try:
+            await asyncio.wait({self._accepting, changed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            changed.cancel()
         if not self._accepting.done():
             return
         accepting, self._accepting = self._accepting, None
@@ -235,7 +240,7 @@ class RawInterface:
             self._admit(*accepting.result())
         elif isinstance(error, OSError):
             self.warn("accept_failed", f"could not take a connection: {error}")
-            await asyncio.sleep(self.limits.poll_ms / 1000)
+            await asyncio.sleep(REOPEN_AFTER_MS / 1000)
         else:
             raise error
 
@@ -249,7 +254,7 @@ class RawInterface:
 
     def _leave(self, client: Client) -> None:
         self._clients.pop(client, None)
-        self._room.set()
+        self._changed.set()
 
     # --- devices
 
@@ -274,12 +279,9 @@ class RawInterface:
         try:
             while True:
                 try:
-                    async with asyncio.timeout(STATUS_POLL_MS / 1000):
-                        event = await subscription.next()
+                    event = await subscription.next()
                     if not isinstance(event, PrinterEvent | DrawerEvent | LinkEvent):
                         continue
-                except TimeoutError:
-                    pass
                 except Overflow:
                     subscription = self.hub.events.subscribe()
                 asb = self.asb()

@@ -61,7 +61,6 @@ class RawLimits(msgspec.Struct, frozen=True, kw_only=True):
     asb_delay_ms: int = 10  # after GS a: an enquiry that follows at once is answered first
     gap_ms: int = 40  # between one-byte answers and ASB messages, so that a client reads them apart
     max_gap_ms: int = 1_000  # a client that asks all the time still gets its ASB
-    poll_ms: int = 250  # how often it is asked whether jobs can be taken
     evict_after_ms: int = 500  # silence before an idle client may give way to a new one
     full_ms: int = 2_000  # all places taken by busy clients: then the port closes
     stop_ms: int = 2_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -62,6 +63,9 @@ class Printing(Protocol):
 
     def accepting(self) -> Refused | None:
         """None if jobs can be taken now; otherwise why not."""
+
+    def watch_accepting(self, tell: Callable[[], None]) -> None:
+        """Call `tell` whenever `accepting` begins or ceases to be None."""
 
     def status_bytes(self) -> bytes | None:
         """The printer's four ASB bytes, or None while nobody can know (link down, printer silent)."""

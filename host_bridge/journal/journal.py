@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import secrets
@@ -36,6 +37,7 @@ class Journal:
     def __init__(self, worker: CommitWorker, room: DiskRoom) -> None:
         self._worker = worker
         self._room = room
+        self._room_watchers: list[Callable[[], None]] = []
         self.opened = Opened(created=False)
 
     @classmethod
@@ -72,6 +74,8 @@ class Journal:
             finally:
                 lock.release()
 
+        loop = asyncio.get_running_loop()
+        room.on_change = lambda: _call_soon(loop, journal._tell_room)
         await journal._worker.start(open_store, finish)
         if journal.opened.moved_aside is not None:
             detail = {"moved_to": str(journal.opened.moved_aside), "damage": journal.opened.damage}
@@ -91,6 +95,14 @@ class Journal:
     def accepting(self) -> JournalFull | None:
         """None if there is room for new jobs, as of a second ago; otherwise why not."""
         return self._room.refusal
+
+    def watch_room(self, tell: Callable[[], None]) -> None:
+        """Call `tell` in the event loop whenever `accepting` begins or ceases to be None."""
+        self._room_watchers.append(tell)
+
+    def _tell_room(self) -> None:
+        for tell in self._room_watchers:
+            tell()
 
     # Jobs
 
@@ -262,3 +274,8 @@ def _take_lock(path: Path, lock: FileLock) -> None:
         raise JournalInUse(Path(lock.lock_file)) from error
     except OSError as error:
         raise JournalFailed(f"can't write in {path.parent} ({error}): check that the bridge's user may") from error
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+        loop.call_soon_threadsafe(call)

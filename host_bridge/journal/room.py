@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from host_bridge.journal.errors import JournalFull
@@ -23,6 +24,7 @@ class DiskRoom:
         self._laid_in = self._reserve.exists()
         self._looked_at: float | None = None
         self.refusal: JournalFull | None = None  # as of the last look; read by the event loop's thread too
+        self.on_change: Callable[[], None] = lambda: None  # there is room again, or none; called in the worker's thread
 
     def look_due(self, interval_ms: int) -> bool:
         return self._looked_at is None or time.monotonic() - self._looked_at >= interval_ms / 1000
@@ -32,12 +34,12 @@ class DiskRoom:
         self._looked_at = time.monotonic()
         free = self._free_bytes()
         if free is None:
-            self.refusal = None  # it can't be known here; a write that fails will say so
+            self._remember(None)  # it can't be known here; a write that fails will say so
             return
         if not self._laid_in and free >= self._kept_bytes():
             self._lay_in()
             free = self._free_bytes() or 0
-        self.refusal = self._refusal(free) if free < max(1, self._kept_bytes()) else None
+        self._remember(self._refusal(free) if free < max(1, self._kept_bytes()) else None)
 
     def require(self, size_bytes: int) -> None:
         """Raise JournalFull if so many bytes more would take the room kept free."""
@@ -46,12 +48,12 @@ class DiskRoom:
             return
         refusal = self._refusal(free)
         if free < self._kept_bytes():
-            self.refusal = refusal  # for jobs of any size
+            self._remember(refusal)  # for jobs of any size
         raise refusal
 
     def refuse(self, error: JournalFull) -> None:
         """Remember until the next look that a write failed for want of room, whatever the figures say."""
-        self.refusal = error
+        self._remember(error)
 
     def release(self) -> bool:
         """Give the reserve up; False if there is none left."""
@@ -61,6 +63,12 @@ class DiskRoom:
         except OSError:
             return False
         return True
+
+    def _remember(self, refusal: JournalFull | None) -> None:
+        changed = (refusal is None) != (self.refusal is None)
+        self.refusal = refusal
+        if changed:
+            self.on_change()
 
     def _kept_bytes(self) -> int:
         """What new jobs must leave; once the reserve is given up, its room belongs to the running jobs."""

@@ -565,7 +565,10 @@ async def test_a_job_whose_bytes_are_gone_fails_and_the_next_prints(tmp_path: Pa
 @in_virtual_time
 async def test_the_queue_takes_its_limit_and_not_one_more(tmp_path: Path) -> None:
     async with counter(tmp_path, PrinterOptions(max_queued_jobs=3), up=False) as one:
+        told: list[bool] = []
+        one.service.watch_accepting(lambda: told.append(one.service.accepting() is None))
         jobs = [await one.submit(b"%d" % number, key=f"k{number}") for number in range(3)]
+        assert told == [False]
         with pytest.raises(Refused) as refused:
             await one.submit(b"3")
         assert refused.value.code == "queue_full"
@@ -579,6 +582,7 @@ async def test_the_queue_takes_its_limit_and_not_one_more(tmp_path: Path) -> Non
         one.hub.up()
         assert [await one.end(job) for job in jobs] == [("printed", None)] * 3
         assert one.service.accepting() is None
+        assert told == [False, True]
 
 
 @in_virtual_time

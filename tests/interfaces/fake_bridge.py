@@ -18,7 +18,8 @@ class FakePrinting:
         self.events = EventBus()
         self.submitted: list[bytes] = []
         self.finals: dict[str, asyncio.Future[JobState]] = {}
-        self.refused: Refused | None = None
+        self._refused: Refused | None = None
+        self._tell: Callable[[], None] = lambda: None
         self.asb: bytes | None = to_asb(READY)
         self.print_at_once = True
         self.hold: asyncio.Event | None = None  # a journal that takes its time
@@ -56,10 +57,22 @@ class FakePrinting:
     def accepting(self) -> Refused | None:
         return self.refused
 
+    def watch_accepting(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+
     def status_bytes(self) -> bytes | None:
         return self.asb
 
     # --- for tests
+
+    @property
+    def refused(self) -> Refused | None:
+        return self._refused
+
+    @refused.setter
+    def refused(self, refused: Refused | None) -> None:
+        self._refused = refused
+        self._tell()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until a submitted job makes the condition true."""

@@ -14,9 +14,7 @@ from host_bridge.interfaces.raw_client import RawLimits
 CUT = b"\x1dVA\x03"
 JOB = b"\x1b@receipt\n" + CUT
 PATIENT = RawLimits(idle_flush_ms=60_000, stall_ms=60_000)  # only a cut or the end of the connection ends a job
-IMPATIENT = RawLimits(
-    idle_flush_ms=80, proof_flush_ms=20, stall_ms=80, evict_after_ms=1, poll_ms=20, full_ms=100, gap_ms=20
-)
+IMPATIENT = RawLimits(idle_flush_ms=80, proof_flush_ms=20, stall_ms=80, evict_after_ms=1, full_ms=100, gap_ms=20)
 
 Start = Callable[..., Coroutine[None, None, RawInterface]]
 

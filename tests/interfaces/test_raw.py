@@ -210,7 +210,7 @@ async def test_the_port_is_closed_while_jobs_cant_be_taken_and_opens_again(bridg
 async def test_a_client_in_the_middle_of_its_job_is_reset_when_jobs_cant_be_taken(
     bridge: FakeBridge, start: Start
 ) -> None:
-    raw = await start(RawLimits(idle_flush_ms=60_000, poll_ms=20))
+    raw = await start(RawLimits(idle_flush_ms=60_000))
     till = await connect(raw)
     await till.send(b"\x1b@half a rec")
     await eventually(lambda: raw.buffered_bytes() > 0)
@@ -233,7 +233,7 @@ async def test_a_job_that_the_journal_refuses_ends_in_a_reset(bridge: FakeBridge
 
 
 async def test_silent_clients_never_keep_a_till_out(bridge: FakeBridge, start: Start) -> None:
-    raw = await start(RawLimits(max_connections=8, evict_after_ms=1, poll_ms=20))
+    raw = await start(RawLimits(max_connections=8, evict_after_ms=1))
     silent = [await connect(raw) for _ in range(8)]
     await eventually(lambda: raw.connections == 8)
     till = await connect(raw)
@@ -248,7 +248,7 @@ async def test_silent_clients_never_keep_a_till_out(bridge: FakeBridge, start: S
 async def test_when_all_places_are_busy_new_clients_are_refused_until_there_is_room(
     bridge: FakeBridge, start: Start
 ) -> None:
-    raw = await start(RawLimits(max_connections=2, poll_ms=20, full_ms=50, idle_flush_ms=60_000))
+    raw = await start(RawLimits(max_connections=2, full_ms=50, idle_flush_ms=60_000))
     busy = [await connect(raw) for _ in range(2)]
     for till in busy:
         await till.send(b"\x1b@part")
@@ -271,7 +271,7 @@ async def test_when_all_places_are_busy_new_clients_are_refused_until_there_is_r
 
 
 async def test_closed_clients_that_wait_for_paper_hold_no_place(bridge: FakeBridge, start: Start) -> None:
-    raw = await start(RawLimits(max_connections=2, max_lingering=3, poll_ms=20))
+    raw = await start(RawLimits(max_connections=2, max_lingering=3))
     bridge.printing.print_at_once = False
     for n in range(1, 11):
         till = await connect(raw)

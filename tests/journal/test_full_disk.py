@@ -36,20 +36,21 @@ async def test_new_jobs_are_refused_early_and_running_ones_are_finished(tmp_path
     await journal.close()
 
 
-async def test_the_free_room_is_measured_when_nobody_asks(tmp_path, clock, mocker):
+async def test_the_free_room_is_measured_when_nobody_asks_and_a_change_is_told(tmp_path, clock, mocker):
     mocker.patch.object(worker, "LOOK_INTERVAL_MS", 10)
     usage = mocker.patch("host_bridge.journal.room.shutil.disk_usage")
     usage.return_value.free = 1 << 30
     journal = await Journal.open(tmp_path / "journal.db", JournalLimits(), clock)
+    told: asyncio.Queue[JournalFull | None] = asyncio.Queue()
+    journal.watch_room(lambda: told.put_nowait(journal.accepting()))
     usage.return_value.free = 1000
     async with asyncio.timeout(10):
-        while journal.accepting() is None:
-            await asyncio.sleep(0.001)
+        assert isinstance(await told.get(), JournalFull)
     usage.return_value.free = 1 << 30
     async with asyncio.timeout(10):
-        while journal.accepting() is not None:
-            await asyncio.sleep(0.001)
+        assert await told.get() is None
     await journal.close()
+    assert told.empty()
 
 
 async def test_when_pages_run_out_new_jobs_are_refused_and_states_still_change(journal):

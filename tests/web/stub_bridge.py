@@ -10,6 +10,7 @@ import hashlib
 import io
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
@@ -227,6 +228,9 @@ class StubBridge:
 
     def accepting(self) -> Refused | None:
         return None
+
+    def watch_accepting(self, tell: Callable[[], None]) -> None:
+        pass
 
     def status_bytes(self) -> bytes | None:
         return None

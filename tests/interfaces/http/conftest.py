@@ -102,6 +102,9 @@ class FakePrinting:
     def accepting(self) -> Refused | None:
         return None
 
+    def watch_accepting(self, tell: Callable[[], None]) -> None:
+        pass
+
     def status_bytes(self) -> bytes | None:
         return None
 
