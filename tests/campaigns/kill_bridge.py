@@ -1,10 +1,11 @@
 """Kill the bridge again and again while it prints, scans and kicks; then count what was lost, doubled or stuck.
 
-    python -m tests.campaigns.kill_bridge --kills 200 --seed 7
+    python -m tests.campaigns.kill_bridge --kills 200 --seed 7 [--backup-path]
 
 The virtual hub lives on, as a real one does. Every receipt is sent with an idempotency key until it is acknowledged;
 what is acknowledged must be on paper exactly once and be journaled as printed. Every code that the scanner read must be
 journaled exactly once, and acknowledged codes must not come again. No kick stays open, and no more pulses than kicks.
+With a backup path the hub has two cables, and again and again one of them is out.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ print_speed_mm_per_s = 1000
 [scanner]
 expire_ms = 600000
 """
+TWO_PATHS: Final = "[virtual]\nbackup_path = true"
+CABLE_S: Final = (0.2, 2.0)  # how long a cable is out, and then both are in
 PRINTERS: Final = 2
 RECEIPT_BYTES: Final = (200, 12_000)
 LIFE_S: Final = (0.0, 1.2)  # how long the bridge lives, from its first words on, before it is killed
@@ -73,6 +76,7 @@ class Figures(msgspec.Struct):
     pulses: int = 0
     slowest_start_s: float = 0.0
     slowest_link_s: float = 0.0
+    cables_pulled: int = 0
 
     @property
     def ok(self) -> bool:
@@ -87,12 +91,15 @@ class Figures(msgspec.Struct):
 class Campaign:
     """One bridge, its tills and its killer."""
 
-    def __init__(self, folder: Path, kills: int, seed: int, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, kills: int, seed: int, tell: Callable[[str], None], *, backup_path: bool = False
+    ) -> None:
         self.figures = Figures()
         self._kills = kills
         self._random = random.Random(seed)
         self._tell = tell
-        self._bridge = LiveBridge(folder / "state", CONFIG)
+        self._backup_path = backup_path
+        self._bridge = LiveBridge(folder / "state", CONFIG.replace("[virtual]", TWO_PATHS) if backup_path else CONFIG)
         self._control = folder / "state" / "virtual-hub" / "control.json"
         self._journal = folder / "state" / "journal.sqlite3"
         self._alive = asyncio.Event()
@@ -116,6 +123,8 @@ class Campaign:
             await self._till.link_up()
             load = [asyncio.create_task(self._print(number)) for number in range(PRINTERS)]
             load += [asyncio.create_task(part()) for part in (self._scan, self._take_scans, self._kick)]
+            if self._backup_path:
+                load.append(asyncio.create_task(self._pull_cables()))
             await self._kill_again_and_again(load)
             self._ending = True
             await asyncio.gather(*load)
@@ -226,6 +235,16 @@ class Campaign:
             await self._hub.ask("close_drawer")
             await asyncio.sleep(rng.uniform(*BETWEEN_KICKS_S))
 
+    async def _pull_cables(self) -> None:
+        """One after the other, never both: there is always a way."""
+        rng = random.Random(self._random.random())
+        while not self._ending:
+            cable = rng.choice(("cable", "backup_cable"))
+            for out in (True, False):
+                await self._hub.ask("set_fault", fault=cable, active=out)
+                await asyncio.sleep(rng.uniform(*CABLE_S))
+            self.figures.cables_pulled += 1
+
     # -- counting ------------------------------------------------------------------------------------------------
 
     async def _look_at_paper(self) -> None:
@@ -296,19 +315,28 @@ def receipt(number: int, size_bytes: int) -> bytes:
     return b"\x1b@receipt %d\n\x1dv0\x00\x48\x00%b%b\n\x1dV\x42\x00" % (number, rows.to_bytes(2, "little"), picture)
 
 
-def run(kills: int, seed: int, folder: Path, tell: Callable[[str], None] = print) -> Figures:
+def run(
+    kills: int, seed: int, folder: Path, tell: Callable[[str], None] = print, *, backup_path: bool = False
+) -> Figures:
     """The whole campaign, in a loop of its own."""
-    return asyncio.run(Campaign(folder, kills, seed, tell).run())
+    return asyncio.run(Campaign(folder, kills, seed, tell, backup_path=backup_path).run())
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", maxsplit=1)[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--backup-path", action="store_true", help="a hub of two cables, one of them out at times")
     options = parser.parse_args()
     print(f"seed {options.seed}")
     with tempfile.TemporaryDirectory(prefix="counterhub-kills-") as folder:
-        figures = run(options.kills, options.seed, Path(folder), lambda line: print(line, flush=True))
+        figures = run(
+            options.kills,
+            options.seed,
+            Path(folder),
+            lambda line: print(line, flush=True),
+            backup_path=options.backup_path,
+        )
     for name, value in msgspec.structs.asdict(figures).items():
         print(f"{name:26} {value}")
     print("every promise held" if figures.ok else "PROMISES BROKEN")
