@@ -41,6 +41,7 @@ class RawInterface:
         self.hub = hub
         self.limits = limits or RawLimits()
         self.statistics: Counter[str] = Counter()
+        self.turn = asyncio.Lock()  # held by the client whose bytes are being sorted
         self._host = host
         self._port = port
         self._family = socket.AF_INET

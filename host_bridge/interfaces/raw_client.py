@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-READ_BYTES: Final = 65_536
+READ_BYTES: Final = 4_096  # at a time: a few thousand commands at most, which keep the event loop for milliseconds
 MAKER: Final = "COUNTERHUB"
 MODEL: Final = "TM-T88 COMPATIBLE"  # drivers look for a family that they know in it
 CHARACTERS: Final = "GB18030"
@@ -245,17 +245,21 @@ class Client:
                 raise _End(verdict, f"it sent {_IS_NOT[verdict]}; nothing was printed")
             self._judged = True
             data, self._held = self._held, b""
-        steps = self._collector.feed(data)
+        async with self._interface.turn:
+            steps = self._collector.feed(data)
+            await asyncio.sleep(0)  # the rest of the bridge comes between two clients, however many there are
         for step in steps:
             if isinstance(step, KickRequest):
                 self._interface.kick(step)
             elif isinstance(step, Enquiry):
                 await self._answer_enquiry(step.command)
+                await asyncio.sleep(0)  # an answer that the system takes at once would not let go of the loop
         for step in steps:
             if isinstance(step, FinishedJob):
                 await self._submit(step)
             elif isinstance(step, ProofRequest):
                 await self._prove_earlier(step.command)
+                await asyncio.sleep(0)
         self._check_limits()
 
     def _check_limits(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections import Counter
 from typing import cast
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from host_bridge.escpos.status import READY, to_asb
 from host_bridge.interfaces.raw import RawInterface
 from host_bridge.interfaces.raw_client import RawLimits
+from host_bridge.interfaces.raw_jobs import JobCollector, Step
 from host_bridge.interfaces.services import Refused, ServedHub
 from tests.interfaces.fake_bridge import FakeBridge
 from tests.interfaces.raw_till import CUT, IMPATIENT, JOB, Start, connect, eventually
@@ -386,6 +388,44 @@ async def test_a_client_that_reads_no_answers_is_not_waited_for(bridge: FakeBrid
                 answers += data.count(b"\0")
         assert 0 < answers < count
         await till.close()
+
+
+@pytest.mark.parametrize("flood", [b"\x10\x04\x01", b"\x1dr1", b"\n"])
+async def test_clients_that_flood_the_port_leave_the_rest_of_the_bridge_its_turn(
+    bridge: FakeBridge, start: Start, monkeypatch: pytest.MonkeyPatch, flood: bytes
+) -> None:
+    turns = 0
+    acts: list[tuple[int, int]] = []  # in which turn of the loop, and how many bytes were sorted or sent
+
+    async def rest_of_the_bridge() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def feed(collector: JobCollector, data: bytes) -> list[Step]:
+        acts.append((turns, len(data)))
+        return sort(collector, data)
+
+    async def sendall(connection: socket.socket, data: bytes) -> None:
+        acts.append((turns, len(data)))
+        await send(connection, data)
+
+    sort, send = JobCollector.feed, asyncio.get_running_loop().sock_sendall
+    monkeypatch.setattr(JobCollector, "feed", feed)
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_sendall", sendall)
+    raw = await start()
+    rest = asyncio.create_task(rest_of_the_bridge())
+    clients = [await connect(raw) for _ in range(3)]
+    for client in clients:
+        await client.send(flood * 10_000)
+        client.half_close()
+    await asyncio.gather(*(client.read_to_end() for client in clients))
+    rest.cancel()
+    in_one_turn = Counter(turn for turn, _ in acts)
+    assert len(acts) > 3 * 10_000 * len(flood) / 4096
+    assert max(size for _, size in acts) <= 4096
+    assert max(in_one_turn.values()) <= 1 + len(clients)
 
 
 async def test_a_failing_service_resets_one_client_and_leaves_the_port_open(
