@@ -15,13 +15,14 @@ from hublink.faults import worst
 log = logging.getLogger(__name__)
 
 _ENTRY = {entry[1]: entry for entry in FAULTS}
+CHANGING = "changing_path"
 # Why the link is down, in the words of host_bridge.hub → the fault that people see.
 _LINK_FAULTS = {
     "port_missing": "port_missing",
     "port_vanished": "port_missing",
     "starting": None,  # still looking: no fault yet
     "stopped": None,
-    "changing_path": None,  # a second at most
+    CHANGING: None,  # a second at most
     "standby": "hub_silent",
     "port_busy": "port_busy",
     "permission_denied": "permission_denied",
@@ -42,7 +43,6 @@ _LINK_FAULTS = {
     "journal_failed": "journal_failed",
     "hub_stopped": "hub_stopped",
 }
-CHANGING = "changing_path"
 PATH_FAULTS = frozenset(("on_backup_path", "backup_path_down", "backup_other_hub"))
 HUB, LINK, BRIDGE = "hub", "link", "bridge"
 
@@ -71,13 +71,17 @@ class FaultBoard:
         return codes
 
     def report_link(self, status: str, reason: str | None) -> None:
-        """The link's state. While it is down nothing is known of the hub's own faults."""
+        """The link's state. While it is down nothing is known of the hub's own faults.
+
+        In the second of a change of path what was known stands, so that no fault seems to be mended and to come anew.
+        """
         if status == "up":
             self._replace(LINK, set())
             return
         code = _LINK_FAULTS.get(reason or "", "link_error")
         self._replace(LINK, {code} if code else set())
-        self._replace(HUB, set())
+        if reason != CHANGING:
+            self._replace(HUB, set())
 
     def report_paths(self, link: LinkState) -> bytes | None:
         """How the two paths to the hub fare; returns as `report_bridge` does, None if nothing is new."""

@@ -55,6 +55,18 @@ def test_numbers_and_codes_are_unique_and_fit_a_byte() -> None:
     assert all(0 < number < 256 and blinks > 0 for number, *_, blinks in FAULTS)
 
 
+def test_a_fault_of_the_hub_stands_while_the_path_changes_and_only_then() -> None:
+    faults, seen = board()
+    faults.report_hub([NUMBER_OF["paper_end"]])
+    faults.report_link("down", "changing_path")
+    faults.report_link("up", None)
+    faults.report_hub([NUMBER_OF["paper_end"]])
+    assert seen.faults == [("paper_end", True)]
+    faults.report_link("down", "changing_path")
+    faults.report_link("down", "silent")
+    assert active(faults) == ["hub_silent"]
+
+
 def test_the_worst_comes_first() -> None:
     faults, _ = board()
     faults.report_hub(NUMBER_OF[code] for code in ("drawer_left_open", "paper_near_end", "cutter", "paper_end"))
