@@ -243,7 +243,7 @@ def take_traceback():
 
 
 def reset_cause():
-    """The place of the cause in hublink.hello.RESET_CAUSES."""
+    """The place of the cause in hublink.words.RESET_CAUSES."""
     cause = machine.reset_cause()
     if cause == machine.PWRON_RESET:
         return 1

@@ -21,7 +21,7 @@ from hublink.words import CHANNEL_NAMES
 log = logging.getLogger(__name__)
 
 TICKS_MASK = (1 << 30) - 1  # the link's clock wraps as MicroPython's ticks do
-SILENT_MS = 2000  # four of the hub's HELLO beacons
+SILENT_MS = 2000  # twenty of the hub's HELLO beacons
 NO_ANSWER_MS = 6000  # the hub needs 2 s to give its old session up, 0.5 s to say HELLO, and a few tries for a lost OPEN
 WRITE_AHEAD_BYTES = 512  # two frames: one on its way, one behind it; or one of the longest
 READ_BYTES = 768  # at a time, by a hub that reads whole units: a frame that begins there is best to end there

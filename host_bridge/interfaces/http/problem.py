@@ -160,7 +160,7 @@ class Problem(Exception):
 
     def response(self) -> web.Response:
         headers = dict(self.headers)
-        if self.status in (503, 504):
+        if self.status in (503, 504) and self.body.kick is msgspec.UNSET:  # the same kick is over: it will not open
             headers.setdefault("Retry-After", str(RETRY_AFTER_S))
         answer = web.Response(status=self.status, body=self.encode(), content_type=CONTENT_TYPE, headers=headers)
         if self.close:
