@@ -7,11 +7,13 @@ that is not wanted here never hears of us.
     an id          has another id                                          the next port; at the round's end `other_hub`
     anything       is served under another name                            the next port; at the round's end `same_hub`
     one port       is any                                                  is served
-    "auto"         alone looks like a hub                                  is served, and remembered as the last one
+    "auto"         alone looks like a hub                                  is served
     "auto", and    was served last                                         is served
     several ports  is the only one that greets in a whole round (in some   is served
                    rounds, if another one was served last)
                    is one of several                                       `two_hubs`, until one of them is gone
+
+A hub whose link came up is remembered as the one served last, also by the next start. One that only greeted is not.
 """
 
 from __future__ import annotations
@@ -110,7 +112,7 @@ class Claims:
 
 
 class HubChoice:
-    """Judges for one served hub. `last_id`: the hub that it served last; `remember` is told when that changes."""
+    """Judges for one served hub. `last_id`: the one served last; `remember` is told of another once its link is up."""
 
     def __init__(
         self,
@@ -124,7 +126,8 @@ class HubChoice:
         self.owner = owner
         self.claims = Claims() if claims is None else claims
         self._wanted_id = None if wanted_id is None else wanted_id.lower()
-        self._last_id = last_id
+        self._last_id = last_id  # or the one judged to be served since
+        self._remembered_id = last_id
         self._remember = remember
         self._greeted: dict[str, Heard] = {}  # in this round, and not served because there may be another one
         self._lone_id: str | None = None  # the only one that greeted in the last rounds
@@ -194,6 +197,12 @@ class HubChoice:
         holders = {self.claims.holder_of_port(port) for port, _ in candidates}
         return any(holder is not None and not self.claims.is_serving(holder) for holder in holders)
 
+    def link_up(self, hub_id: str) -> None:
+        """The hub is really served."""
+        if hub_id != self._remembered_id:
+            self._remembered_id = hub_id
+            self._remember(hub_id)
+
     def let_go(self, hub_id: str) -> None:
         """The connection on which it was judged has ended."""
         self.claims.let_go_of_hub(hub_id, self.owner)
@@ -202,9 +211,7 @@ class HubChoice:
         self._greeted.clear()
         self._lone_id = self._chosen_id = None
         self.claims.hold_hub(hub_id, self.owner)
-        if hub_id != self._last_id:
-            self._last_id = hub_id
-            self._remember(hub_id)
+        self._last_id = hub_id
 
     def _unlikely(self, candidate: tuple[str, str]) -> int:
         """0 for a port where the hub was heard, 2 for one with another."""

@@ -23,6 +23,7 @@ class LastHub:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
+        self._newest: str | None = None  # still to be written
         self._writing: asyncio.Task[None] | None = None
 
     async def read(self) -> str | None:
@@ -37,21 +38,23 @@ class LastHub:
         return text if _HUB_ID.fullmatch(text) else None
 
     def remember(self, hub_id: str) -> None:
-        """Write it down, without holding anything up; the newest wins."""
-        self._writing = asyncio.create_task(self._keep(hub_id, self._writing))
+        """Write it down, without holding anything up; what is no longer the newest is never written."""
+        self._newest = hub_id
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write_newest())
 
     async def settle(self) -> None:
         """Wait for what is still being written."""
         if self._writing is not None:
             await asyncio.wait((self._writing,))
 
-    async def _keep(self, hub_id: str, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait((before,))
-        try:
-            await asyncio.to_thread(self._write, hub_id)
-        except OSError as error:
-            log.warning("which hub is served could not be written to %s: %s", self._path, error)
+    async def _write_newest(self) -> None:
+        while (hub_id := self._newest) is not None:
+            self._newest = None
+            try:
+                await asyncio.to_thread(self._write, hub_id)
+            except OSError as error:
+                log.warning("which hub is served could not be written to %s: %s", self._path, error)
 
     def _read(self) -> str:
         with self._path.open("rb") as file:

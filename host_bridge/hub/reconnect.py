@@ -351,6 +351,7 @@ class HubLink:
         before = self._hello
         resumed = before is not None and _same_life(before, hello)
         self._hello = hello
+        self._choice.link_up(hello["hub_id"].hex())
         self._good_port = self._port_in_use
         self._round.clear()
         self._tried.clear()

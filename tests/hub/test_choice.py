@@ -216,6 +216,17 @@ def test_the_last_one_back_ends_the_wait() -> None:
     assert choice.judge("q", greeting(A), among=2) is None
 
 
+def test_a_hub_is_remembered_once_when_its_link_is_up_and_never_for_a_greeting() -> None:
+    remembered: list[str] = []
+    choice = HubChoice("hub", last_id=A.hex(), remember=remembered.append)
+    for hub_id in (B, A, B, A, B):
+        assert choice.judge("p", greeting(hub_id), among=1) is None
+    assert remembered == []
+    choice.link_up(B.hex())
+    choice.link_up(B.hex())
+    assert remembered == [B.hex()]
+
+
 def test_a_hub_stays_its_owners_for_a_while_after_its_link_is_down() -> None:
     now = [0.0]
     claims = Claims(lambda: now[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,29 @@ async def test_the_newest_is_read_by_the_next_start(tmp_path: Path) -> None:
     await last.settle()
     assert await LastHub(tmp_path).read() == f"{4:016x}"
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+async def test_of_a_thousand_changes_that_a_slow_disk_holds_up_only_the_newest_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = LastHub(tmp_path)
+    begun, may_go_on, written = threading.Event(), threading.Event(), []
+
+    def write(hub_id: str) -> None:
+        written.append(hub_id)
+        begun.set()
+        may_go_on.wait(10)
+
+    monkeypatch.setattr(last, "_write", write)
+    tasks_before = len(asyncio.all_tasks())
+    last.remember(f"{0:016x}")
+    await asyncio.to_thread(begun.wait, 10)
+    for number in range(1, 1001):
+        last.remember(f"{number:016x}")
+    assert len(asyncio.all_tasks()) == tasks_before + 1
+    may_go_on.set()
+    await last.settle()
+    assert written == [f"{0:016x}", f"{1000:016x}"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"e661", b"x" * 10_000, b"E66141041B5C2F27", b"\0" * 16])
