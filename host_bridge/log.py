@@ -29,6 +29,8 @@ from typing import Any, Literal, TextIO
 
 import msgspec
 
+from host_bridge.plain_text import escaped_json, is_steering
+
 REPEAT_WINDOW_S = 60.0  # how long the same warning stays quiet
 MAX_REPEATS = 1000  # different messages watched for repetition
 MAX_QUEUE_LINES = 10_000  # waiting for a slow disk or terminal; what is beyond is counted and dropped
@@ -43,8 +45,7 @@ _SECRET_WORDS = frozenset(
     {"secret", "secrets", "token", "tokens", "key", "keys", "password", "passwd", "authorization"}
 )
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
-_PLAIN = re.compile(r"[^\s\"=\x00-\x1f\x7f-\x9f]+")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_PLAIN = re.compile(r"[^\s\"=]+")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "component", "repeated"}
 
 # Of which of several hubs a task speaks: it and what it starts carry the name to their lines.
@@ -250,7 +251,7 @@ class JsonLines(logging.Formatter):
         if record.exc_text:
             line["exception"] = _encodable(record.exc_text)
         # JSON lets a few characters through that some readers take for the end of a line.
-        return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", msgspec.json.encode(line).decode())
+        return escaped_json(msgspec.json.encode(line).decode())
 
 
 class _Writer(logging.handlers.QueueListener):
@@ -340,13 +341,19 @@ def _is_secret(name: str) -> bool:
 
 def _field_text(value: object) -> str:
     if isinstance(value, str):
-        return value if _PLAIN.fullmatch(value) else '"' + _one_line(value).replace('"', '\\"') + '"'
+        return (
+            value
+            if _PLAIN.fullmatch(value) and value.isprintable()
+            else '"' + _one_line(value).replace('"', '\\"') + '"'
+        )
     return _one_line(msgspec.json.encode(value).decode())
 
 
 def _one_line(text: str) -> str:
     """A line stays a line: whoever chose the text can't write another one, nor move the terminal's cursor."""
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+    if text.isprintable():
+        return text
+    return "".join(each.encode("unicode_escape").decode() if is_steering(each) else each for each in text)
 
 
 def _encodable(text: str) -> str:

@@ -366,7 +366,7 @@ def ports(
     elif found:
         screen.stdout().print(ports_screen.render(found, words))
     else:
-        typer.echo(f"{words('ports.none')}\n{words('ports.none.remedy')}")
+        screen.say(f"{words('ports.none')}\n{words('ports.none.remedy')}")
 
 
 # --- what the commands share

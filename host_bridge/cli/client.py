@@ -19,6 +19,7 @@ from host_bridge.devices.gs1 import Gs1
 from host_bridge.hub.plugged import PluggedPort
 from host_bridge.interfaces.services import Duplicate
 from host_bridge.journal.records import Job, Kick
+from host_bridge.plain_text import plain
 from host_bridge.state import FaultState, ScannerState, State
 
 DEADLINE_S = 10.0
@@ -268,9 +269,9 @@ class Client:
             problem = msgspec.json.decode(body, type=_ProblemDocument)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return self._strange(f"HTTP {status} without a problem document")
-        detail = problem.detail or problem.title or f"HTTP {status}"
+        detail = plain(problem.detail or problem.title) or f"HTTP {status}"
         if problem.title_zh and self._words.language == "zh":
-            detail = f"{problem.title_zh}（{detail}）"
+            detail = f"{plain(problem.title_zh)}（{detail}）"
         return Refusal(self._words, status, problem.code or f"http_{status}", detail, problem.kick, problem.hubs)
 
     def _strange(self, why: str) -> CommandError:

@@ -140,7 +140,7 @@ def backup(
                 count = workbench.backup(prompt, folder, screen.tell)
             finally:
                 prompt.reset()
-        typer.echo(words.of(_KEPT).format(count=count, folder=folder))
+        screen.say(words.of(_KEPT).format(count=count, folder=folder))
 
     _run(work, words)
 
@@ -161,7 +161,7 @@ def erase(
                 screen.tell(words.of(_LEFT))
                 raise typer.Exit(int(ExitCode.FAILED))
             count = workbench.erase(prompt)
-        typer.echo(words.of(_ERASED).format(count=count))
+        screen.say(words.of(_ERASED).format(count=count))
 
     _run(work, words)
 
@@ -255,5 +255,5 @@ def _wait_for_port(port: str) -> None:
 def _tell_done(done: Flashed, words: Words) -> None:
     said = _NOTHING if done.plan.is_empty else _DONE
     hello = done.hello
-    typer.echo(words.of(said).format(name=hello["name"], board=hello["board"], firmware=hello["firmware"]))
+    screen.say(words.of(said).format(name=hello["name"], board=hello["board"], firmware=hello["firmware"]))
     screen.tell(words.of(_NEXT).format(board=hello["board"]))

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+from rich.text import Text as Styled
 
 from host_bridge.cli import screen
 from host_bridge.cli.client import Accepted, Client, Unreachable
 from host_bridge.cli.outcome import CommandError, ExitCode
 from host_bridge.cli.words import Words
 from host_bridge.journal.records import Job, JobState
+from host_bridge.plain_text import plain
 
 FILE_LIMIT_BYTES = 16 * 1024 * 1024  # the bridge's own limit for one job
 POLL_INTERVAL_S = 0.3
@@ -100,7 +102,7 @@ def tell_accepted(accepted: Accepted, words: Words, *, as_json: bool) -> ExitCod
     if as_json:
         screen.print_json(msgspec.to_builtins(accepted))
     else:
-        print(accepted.job_id)
+        screen.say(accepted.job_id)
     return ExitCode.OK
 
 
@@ -165,7 +167,7 @@ def _progress() -> Iterator[Report]:
     console = screen.stderr()
     if console.is_terminal:
         with console.status("…") as status:
-            yield status.update
+            yield lambda text: status.update(Styled(plain(text)))
         return
     said = ""
 

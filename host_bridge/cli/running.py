@@ -12,9 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text as Styled
 
-from host_bridge.cli import emulating
+from host_bridge.cli import emulating, screen
 from host_bridge.cli.outcome import CommandError, ExitCode
-from host_bridge.cli.screen import mark, stdout
 from host_bridge.cli.words import Words
 
 if TYPE_CHECKING:
@@ -80,14 +79,14 @@ def _what(config: Config) -> str | None:
 
 def announce(addresses: Addresses, what: str | None = None, *, words: Words) -> None:
     """Print the dashboard's address: a panel on a terminal, a plain line otherwise. `what` the hub is: see words."""
-    console = stdout()
+    console = screen.stdout()
     title = words("run.ready")
     if what is not None:
         title += f" · {words(what)}"
     if not console.is_terminal:
         raws = _raws(addresses)
         raw = f", {words('run.raw')} {', '.join(raws)}" if raws else ""
-        print(f"{title}: {words('run.dashboard')} {addresses.dashboard}{raw}", flush=True)
+        screen.say(f"{title}: {words('run.dashboard')} {addresses.dashboard}{raw}")
         return
     table = Table.grid(padding=(0, 2))
     table.add_row(words("run.dashboard"), Styled(addresses.dashboard, "bold cyan"), "")
@@ -96,7 +95,7 @@ def announce(addresses: Addresses, what: str | None = None, *, words: Words) -> 
         table.add_row("" if number else words("run.raw"), Styled(raw, "bold"), Styled(hint, "dim"))
     panel = Panel(
         table,
-        title=mark("ok", title),
+        title=screen.mark("ok", title),
         title_align="left",
         subtitle=words("run.stop"),
         subtitle_align="right",

@@ -26,12 +26,15 @@ def show_list(rows: list[ScanRow], words: Words, *, as_json: bool) -> None:
     elif rows:
         screen.stdout().print(render(rows, words))
     else:
-        print(words("scans.none"))
+        screen.say(words("scans.none"))
 
 
 def show_line(row: ScanRow, words: Words, *, as_json: bool) -> None:
     """Print one scan as it comes: a line, or one JSON document a line."""
-    print(msgspec.json.encode(row).decode() if as_json else line(row, words), flush=True)
+    if as_json:
+        screen.print_json_line(row)
+    else:
+        screen.say(line(row, words))
 
 
 def render(rows: list[ScanRow], words: Words) -> Table:
@@ -45,7 +48,7 @@ def render(rows: list[ScanRow], words: Words) -> Table:
         table.add_row(
             str(row.sequence),
             screen.local_time(row.read_at),
-            row.symbology or "–",
+            printable(row.symbology or "–"),
             Styled(shown(row)),
             Styled(state_words(row, words), STATE_STYLES.get(row.state, "")),
         )
@@ -54,7 +57,7 @@ def render(rows: list[ScanRow], words: Words) -> Table:
 
 def line(row: ScanRow, words: Words) -> str:
     """One scan as one line."""
-    parts = [f"{row.sequence:>6}", screen.local_time(row.read_at), f"{row.symbology or '–':4}", shown(row)]
+    parts = [f"{row.sequence:>6}", screen.local_time(row.read_at), f"{printable(row.symbology or '–'):4}", shown(row)]
     remarks = _remarks(row, words)
     return "  ".join(parts) + (f"  ({', '.join(remarks)})" if remarks else "")
 

@@ -16,6 +16,7 @@ from host_bridge.hub.backup import BackedUpLink
 from host_bridge.hub.reconnect import HubLink
 from host_bridge.interfaces.services import KICK_TIME_TO_LIVE_MS
 from host_bridge.journal import Journal, JournalError
+from host_bridge.plain_text import plain
 from host_bridge.state import Devices, HubState
 from host_bridge.watch.crumb import explain
 from host_bridge.watch.faults import BRIDGE, FaultBoard
@@ -197,12 +198,12 @@ class HubDevices:
         self.drawers.on_faults(codes)
 
     def _on_blame(self, text: bytes) -> None:
-        words = text.decode("utf-8", "replace")
+        words = plain(text.decode("utf-8", "replace"), keep="\n")  # a traceback has lines
         log.error("a task in the hub failed: %s", words)
         self._note("hub_task_failed", text=words)
 
     def _on_problems(self, text: bytes) -> None:
-        found = [line for line in text.decode("utf-8", "replace").splitlines() if line.strip()]
+        found = [plain(line) for line in text.decode("utf-8", "replace").split("\n") if line.strip()]
         if found and found != self._problems:
             log.error("the hub reports: %s", "; ".join(found))
             self._note("hub_problems", problems=found)

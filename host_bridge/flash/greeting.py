@@ -6,6 +6,7 @@ import time
 from typing import Any, Final
 
 from host_bridge.flash.errors import FlashError
+from host_bridge.plain_text import plain_texts
 from host_bridge.state import Text
 from hublink.frame import HELLO, FrameReader
 from hublink.hello import unpack_hello
@@ -27,7 +28,7 @@ def wait_for_greeting(port: str, timeout_s: float = GREETING_TIMEOUT_S) -> dict[
     def on_frame(kind: int, _message: int, _session: int, _sequence: int, _ack: int, payload: Any) -> None:
         hello = unpack_hello(bytes(payload)) if kind == HELLO else None
         if hello is not None:
-            heard.append(hello)
+            heard.append(plain_texts(hello))
 
     def on_text(data: bytes) -> None:
         text.extend(data)

@@ -16,6 +16,7 @@ import msgspec
 
 from host_bridge.hub.console import Console
 from host_bridge.hub.transport import LineStep, Transport, TransportError, TransportFull
+from host_bridge.plain_text import plain_texts
 from hublink.words import CHANNEL_NAMES
 
 log = logging.getLogger(__name__)
@@ -330,7 +331,7 @@ class HubConnection:
         if self._ended.done() or not peer or peer["hub_id"] == self._judged:
             return
         self._judged = peer["hub_id"]
-        reason = self._listener.judge(peer)
+        reason = self._listener.judge(plain_texts(peer))
         if reason is not None:
             self._end(reason.code, reason.detail, reason.remedy)
 
@@ -360,13 +361,13 @@ class HubConnection:
         self._console.forget_repl()
         if self._diagnosis_timer is not None:
             self._diagnosis_timer.cancel()
-        self._listener.link_up(hello)
+        self._listener.link_up(plain_texts(hello))
 
     def _on_heard(self, hello: dict[str, Any]) -> None:
         self._console.forget_repl()
         self._diagnosed = None
         self._wait_anew()
-        self._listener.heard(hello)
+        self._listener.heard(plain_texts(hello))
 
     def _on_text(self, text: bytes) -> None:
         self._console.feed(text)

@@ -107,6 +107,7 @@ class Listener:
         self.on_opened: Callable[[], object] = lambda: None
         self.on_message: Any = None
         self.refusal: CloseReason | None = None
+        self.judged: list[dict[str, Any]] = []
 
     def opened(self) -> None:
         self.events.append(("opened",))
@@ -116,6 +117,7 @@ class Listener:
         self.events.append(("diagnosed", code))
 
     def judge(self, hello: dict[str, Any]) -> CloseReason | None:
+        self.judged.append(hello)
         self.events.append(("judged", hello["hub_id"]))
         return self.refusal
 
@@ -179,6 +181,18 @@ async def test_bytes_go_in_and_events_and_frames_come_out() -> None:
     assert bench.listener.events[1:] == [("up", {"name": "x"}), ("message", "scan", (1,)), ("writable", 4)]
     assert bench.transport.written == [b"<ack>"]
     assert all(0 <= now <= TICKS_MASK for now in bench.link.clocks)
+    bench.connection.stop()
+    await bench.end()
+
+
+async def test_what_a_hub_calls_itself_drives_no_terminal() -> None:
+    bench = Bench()
+    bench.link.peer = {"hub_id": b"hub-0001", "name": "\x1b[2J"}
+    await bench.up()
+    bench.give(("up", {"name": "\x1b[31mEVIL\nfake: line", "boots": 3}), ("heard", {"board": "\u202epico"}))
+    assert ("up", {"name": "\ufffd[31mEVIL\ufffdfake: line", "boots": 3}) in bench.listener.events
+    assert ("heard", {"board": "\ufffdpico"}) in bench.listener.events
+    assert bench.listener.judged == [{"hub_id": b"hub-0001", "name": "\ufffd[2J"}]
     bench.connection.stop()
     await bench.end()
 
