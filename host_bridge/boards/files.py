@@ -9,21 +9,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from host_bridge.boards.schema import Board
+from host_bridge.boards.schema import NOT_FOR_THE_HUB, Board
 
 FILE_BYTES_MAX = 65_536
-HUB_SECTIONS = (
-    "name",
-    "chip",
-    "hub_name",
-    "watchdog_ms",
-    "link",
-    "printer",
-    "scanner",
-    "drawer",
-    "indicator",
-    "safe_mode",
-)
+HUB_KEYS = tuple(key for key in Board.__struct_fields__ if key not in NOT_FOR_THE_HUB)
 
 
 class BoardFile(NamedTuple):
@@ -71,8 +60,8 @@ def parse(text: str) -> Board:
 
 
 def board_file(text: str, hub_name: str | None = None) -> dict[str, Any]:
-    """What goes on the hub as its board file: only what its program reads."""
+    """What goes on the hub as its board file: all but what is for people, the checker and whoever opens the port."""
     values = tomllib.loads(text)
     if hub_name is not None:
         values["hub_name"] = hub_name
-    return {key: values[key] for key in HUB_SECTIONS if key in values}
+    return {key: values[key] for key in HUB_KEYS if key in values}

@@ -1,17 +1,17 @@
 """What a board file (board_configs/*.toml) may say, key by key.
 
-The same document, as JSON, is the hub's board file. The hub's program reads `name`, `watchdog_ms`, `link`,
-`backup_link`, `printer`, `scanner`, `drawer`, `indicator` and `safe_mode`; the rest is for people, the checker and
-whoever opens the port.
+The same document, as JSON, is the hub's board file, without the keys of `NOT_FOR_THE_HUB`: those are for people, the
+checker and whoever opens the port.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+NOT_FOR_THE_HUB: Final = ("title", "port", "wiring", "host")
 ChipName = Literal["rp2040", "rp2350", "esp32", "esp32s3", "simulated"]
 Pin = Annotated[int, Meta(ge=0, le=255)]  # a GPIO's number, not the header's; the checker knows which there are
 UartNumber = Annotated[int, Meta(ge=0, le=255)]

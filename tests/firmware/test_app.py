@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from host_bridge.boards import files
 from hublink.fault_table import NUMBER_OF
 from tests.bridge.counter import BOARD, Counter
 from tests.firmware.board import HARD_RESET, LED, PWRON_RESET, WDT_RESET, Board
@@ -44,6 +45,47 @@ def test_the_hub_runs_on_a_board_with_any_of_the_devices(parts: Any) -> None:
         assert hub.resets == [PWRON_RESET]
 
     run_in_virtual_time(main())
+
+
+class Asked(dict[str, Any]):
+    """A board file that remembers which of its sections were asked for."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        super().__init__(values)
+        self.keys_asked: set[str] = set()
+
+    def __contains__(self, key: object) -> bool:
+        self.keys_asked.add(str(key))
+        return super().__contains__(key)
+
+    def __getitem__(self, key: str) -> Any:
+        self.keys_asked.add(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.keys_asked.add(key)
+        return super().get(key, default)
+
+
+@in_virtual_time
+async def test_flash_lays_every_section_that_the_hub_asks_for() -> None:
+    text = 'hub_name = "counter 3"\n' + files.read("virtual").text
+    text += '[backup_link]\ntransport = "uart"\nuart = 3\ntx = 22\nrx = 23\nbaud_rate = 115200\n'
+    asked = Asked(files.board_file(text))
+    hub = Board(dict(asked))
+
+    def watch() -> None:
+        assert hub.life
+        hub.life.module("board")._board = asked
+        hub.life.module("technician").holds_button(asked)
+
+    hub.on_start = watch
+    hub.start()
+    await seconds(1)
+    written = files.parse(text)
+    assert {key for key in asked.keys_asked if getattr(written, key) is None} == set(), "the test's file has all"
+    assert asked.keys_asked >= {"backup_link", "safe_mode", "hub_name"}
+    assert asked.keys_asked - set(asked) == set()
 
 
 def tasks(hub: Any) -> dict[str, Any]:
