@@ -22,11 +22,8 @@ _PIN_KEYS = (
     "tx",
     "rx",
     "cts",
-    "rts",
-    "dtr",
-    "dsr",
     "sense",
-    "trigger",
+    "trigger_pin",
     "kick",
     "switch",
     "pin",
@@ -120,6 +117,8 @@ def explain(name, error):
         for pin in pins if isinstance(pins, (list, tuple)) else (pins,):
             if not _is_pin(pin):
                 return "%s: %s.%s: there is no pin %r" % (BOARD_FILE, name, key, pin)
+    if "uart" in found and "UART" in str(error):  # as each port of MicroPython names a UART that it does not have
+        return "%s: %s.uart: %s" % (BOARD_FILE, name, error)
     return "%s: %s: %s" % (BOARD_FILE, name, error)
 
 

@@ -21,7 +21,7 @@ def open_trigger(port, uart):
         return CommandTrigger(uart, _SYN_ON, _SYN_OFF, b"")
     if kind == "gm65":
         return CommandTrigger(uart, _GM65_ON, _GM65_OFF, _GM65_ANSWER)
-    raise ValueError("scanner.trigger: expected gm65, none, pin or serial_syn, found %r" % kind)
+    raise ValueError("trigger: expected gm65, none, pin or serial_syn, found %r" % kind)
 
 
 class PinTrigger:

@@ -13,8 +13,8 @@ from msgspec import Meta
 
 NOT_FOR_THE_HUB: Final = ("title", "port", "wiring", "host")
 ChipName = Literal["rp2040", "rp2350", "esp32", "esp32s3", "simulated"]
-Pin = Annotated[int, Meta(ge=0, le=255)]  # a GPIO's number, not the header's; the checker knows which there are
-UartNumber = Annotated[int, Meta(ge=0, le=255)]
+Pin = Annotated[int, Meta(ge=0, le=255, title="GPIO")]  # not the header's number; the checker knows which there are
+UartNumber = Annotated[int, Meta(ge=0, le=255, title="UART")]
 Level = Annotated[int, Meta(ge=0, le=1)]
 BaudRate = Annotated[int, Meta(ge=300, le=3_000_000)]
 BufferBytes = Annotated[int, Meta(ge=32, le=32_766)]  # what MicroPython's rp2 port takes

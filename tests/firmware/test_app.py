@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host_bridge.boards import files
+from host_bridge.boards import files, schema
 from hublink.fault_table import NUMBER_OF
 from tests.bridge.counter import BOARD, Counter
 from tests.firmware.board import HARD_RESET, LED, PWRON_RESET, WDT_RESET, Board
@@ -254,7 +255,14 @@ async def problems_of(hub: Board) -> tuple[set[str], list[str]]:
     ("section", "wrong", "said"),
     [
         ("printer", {"tx": 77}, "board.json: printer.tx: there is no pin 77"),
-        ("printer", {"uart": 9}, "board.json: printer: UART(9) doesn't exist"),
+        ("printer", {"uart": 9}, "board.json: printer.uart: UART(9) doesn't exist"),
+        ("scanner", {"uart": 9, "trigger": "serial_syn"}, "board.json: scanner.uart: UART(9) doesn't exist"),
+        ("scanner", {"trigger": "pin", "trigger_pin": 77}, "board.json: scanner.trigger_pin: there is no pin 77"),
+        (
+            "scanner",
+            {"trigger": "bell"},
+            "board.json: scanner: trigger: expected gm65, none, pin or serial_syn, found 'bell'",
+        ),
         ("printer", {"baud_rate": None}, "board.json: printer.baud_rate: missing"),
         ("scanner", {"sense": "GP99"}, "board.json: scanner.sense: there is no pin 'GP99'"),
         ("drawer", {"kick": [14, 99]}, "board.json: drawer.kick: there is no pin 99"),
@@ -281,6 +289,34 @@ def test_a_wrong_section_leaves_out_its_device_and_no_other(section: str, wrong:
         assert not hub.levels.get(14)  # the pin that there is, is at rest
 
     run_in_virtual_time(main())
+
+
+def pin_keys() -> Iterator[tuple[str, str]]:
+    """Section and key of every pin that a board file can name."""
+    for section, hint in get_type_hints(schema.Board).items():
+        for part in (hint, *get_args(hint)):
+            if isinstance(part, type) and issubclass(part, schema.Section):
+                for key, told in get_type_hints(part, include_extras=True).items():
+                    if _holds_pin(told):
+                        yield section, key
+
+
+def _holds_pin(hint: Any) -> bool:
+    return hint == schema.Pin or any(_holds_pin(part) for part in get_args(hint))
+
+
+@in_virtual_time
+async def test_whatever_pin_the_chip_does_not_have_is_named_by_its_key() -> None:
+    hub = board()
+    hub.start()
+    assert hub.life
+    module = hub.life.module("board")
+    keys = list(pin_keys())
+    assert {("scanner", "trigger_pin"), ("drawer", "kick"), ("backup_link", "rx"), ("safe_mode", "pin")} <= set(keys)
+    for section, key in keys:
+        module._board = {section: {key: [77] if key == "kick" else 77, "kind": "serial_syn", "trigger": "serial_syn"}}
+        said = module.explain(section, ValueError("invalid pin"))
+        assert said == f"board.json: {section}.{key}: there is no pin 77"
 
 
 @pytest.mark.parametrize("wrong", [7, "rubbish", [], None])
