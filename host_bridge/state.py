@@ -44,6 +44,7 @@ class LinkState(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None = None  # while down: what exactly was seen, for a technician
     round_trip_ms: float | None = None
     session: int | None = None
+    # Since the bridge began to serve the hub, over all connections; but `waiting_*`, `unacknowledged` at this moment.
     statistics: dict[str, int] = {}
     paths: list[PathState] = []  # both, where a backup path is configured
 

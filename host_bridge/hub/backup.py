@@ -30,7 +30,7 @@ from host_bridge.events import LinkEvent
 from host_bridge.hub import ports
 from host_bridge.hub.choice import HubChoice
 from host_bridge.hub.connection import HUB_REASONS, STANDBY, STOPPED, VERSION_REASONS
-from host_bridge.hub.reconnect import HubLink, HubLinkOptions, LinkListener
+from host_bridge.hub.reconnect import HubLink, HubLinkOptions, LinkListener, summed
 from host_bridge.state import LinkState, PathState
 
 log = logging.getLogger(__name__)
@@ -155,7 +155,10 @@ class BackedUpLink:
         return [*self._primary.link.console_lines, *self._backup.link.console_lines]
 
     def state(self) -> LinkState:
-        """How the link is now, and how each path fares. Down, it speaks of the primary, which people know best."""
+        """How the link is now, and how each path fares. Down, it speaks of the primary, which people know best.
+
+        What is counted is counted on both paths together.
+        """
         shown = (self._in_use or self._primary).link.state()
         up = self._in_use is not None
         reason = None if up else CHANGING if self._changing() else shown.reason
@@ -164,6 +167,7 @@ class BackedUpLink:
             status="up" if up else "down",
             since=self._since,
             reason=reason,
+            statistics={**shown.statistics, **summed(self._primary.link.counters, self._backup.link.counters)},
             paths=[self._path_state(path) for path in (self._primary, self._backup)],
         )
 

@@ -181,10 +181,15 @@ class HubConnection:
         return self._link.round_trip_ms
 
     @property
-    def statistics(self) -> Mapping[str, int]:
-        """What the link has counted, and how many messages wait at this moment, by channel."""
+    def counters(self) -> Mapping[str, int]:
+        """What the link has counted."""
+        return self._link.statistics
+
+    @property
+    def waiting(self) -> Mapping[str, int]:
+        """How many messages wait at this moment, by channel, and how many for the hub's acknowledgement."""
         waiting = {f"waiting_{name}": len(queue) for name, queue in zip(CHANNEL_NAMES, self._link.queues, strict=True)}
-        return {**self._link.statistics, **waiting, "unacknowledged": len(self._link.flight)}
+        return {**waiting, "unacknowledged": len(self._link.flight)}
 
     async def run(self) -> CloseReason:
         """Open, serve until the link or the port is lost or ``stop`` is called, close; return why it ended."""

@@ -14,7 +14,8 @@ import asyncio
 import enum
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
@@ -218,7 +219,7 @@ class HubLink:
         self._up_at = 0.0
         self._told: str | None = None  # the last reason that was warned of
         self._round_trip_ms: int | None = None
-        self._statistics: dict[str, int] = {}
+        self._counted: Counter[str] = Counter()  # by the connections that have ended
 
     # -- what the owner calls ------------------------------------------------------------------------------------------
 
@@ -288,7 +289,6 @@ class HubLink:
         up = self._phase is Phase.UP
         if self._connection is not None:
             self._round_trip_ms = self._connection.round_trip_ms
-            self._statistics = dict(self._connection.statistics)
         return LinkState(
             status="up" if up else "down",
             since=self._since,
@@ -298,8 +298,13 @@ class HubLink:
             detail=None if up else self._detail,
             round_trip_ms=self._round_trip_ms if up else None,
             session=self._connection.session if up and self._connection is not None else None,
-            statistics=self._statistics,
+            statistics={**self.counters, **({} if self._connection is None else self._connection.waiting)},
         )
+
+    @property
+    def counters(self) -> Counter[str]:
+        """What all connections have counted, so that a link that comes and goes shows its errors, too."""
+        return self._counted if self._connection is None else summed(self._counted, self._connection.counters)
 
     def send(self, name: str, *values: object) -> bool:
         """Queue a message for the hub; False if the link is down or its channel has no room."""
@@ -369,8 +374,6 @@ class HubLink:
         held_ms = (asyncio.get_running_loop().time() - self._up_at) * 1000
         if held_ms >= self._options.stable_ms:
             self._failures = 0
-        if self._connection is not None:
-            self._statistics = dict(self._connection.statistics)
         self._advance(Step.FAILED if reason != STOPPED else Step.STOP)
         self._since = self._stamp()
         self._reason = reason
@@ -467,7 +470,7 @@ class HubLink:
         try:
             return await self._connection.run()
         finally:
-            self._statistics = dict(self._connection.statistics)
+            self._counted = self.counters
             self._connection = None
             self._choice.claims.drop_port(port, self._choice.owner)
             if self._held_id is not None:
@@ -597,6 +600,14 @@ class HubLink:
         new: Any = Link  # no annotations there: it also runs on MicroPython
         link: SessionLink = new(BRIDGE, profile, session=session, held=held)
         return link
+
+
+def summed(*counts: Mapping[str, int]) -> Counter[str]:
+    """Of each name the sum, also where that is 0."""
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return total
 
 
 def _same_life(before: dict[str, Any], now: dict[str, Any]) -> bool:

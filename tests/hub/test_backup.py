@@ -152,6 +152,20 @@ async def test_a_good_primary_is_handed_back_to_with_one_short_break(bench: Benc
     assert bench.reasons() <= {"starting", CHANGING}
 
 
+async def test_no_change_of_path_takes_away_what_was_counted(bench: Bench) -> None:
+    link = bench.start()
+    await bench.is_on("primary")
+    on_primary = link.state().statistics
+    bench.lines[0].vanish()
+    await bench.is_only_on("backup")
+    on_backup = link.state().statistics
+    bench.lines[0].plug_in()
+    await bench.is_on("primary")
+    again = link.state().statistics
+    for name in ("frames_in", "bytes_in", "frames_out", "bytes_out"):
+        assert 0 < on_primary[name] < on_backup[name] < again[name]
+
+
 async def test_a_hand_back_waits_for_a_quiet_moment_but_not_for_ever(bench: Bench) -> None:
     limits = msgspec.structs.replace(QUICK, quiet_ms=10_000, patience_ms=150)
     link = bench.start(limits)

@@ -334,13 +334,13 @@ async def test_a_port_that_does_not_open_ends_it_without_a_word() -> None:
     assert bench.listener.events == []
 
 
-async def test_the_statistics_tell_what_waits_at_this_moment() -> None:
+async def test_what_waits_at_this_moment_is_told_apart_from_what_was_counted() -> None:
     bench = Bench()
     bench.link.queues[PRINTER] += [b"one", b"two"]
     bench.link.flight.append(b"three")
-    told = bench.connection.statistics
+    told = bench.connection.waiting
     assert (told["waiting_printer"], told["waiting_drawer"], told["unacknowledged"]) == (2, 0, 1)
-    assert told["frames_in"] == 0
+    assert bench.connection.counters == {"frames_in": 0, "bytes_in": 0}
 
 
 async def test_it_is_used_once() -> None:

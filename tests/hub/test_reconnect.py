@@ -25,6 +25,7 @@ from host_bridge.hub.manners import host_of
 from host_bridge.hub.reconnect import TRANSITIONS, HubLink, HubLinkOptions, Phase, Recovery, Step
 from host_bridge.hub.transport import RESET_PULSE, Transport, TransportError, TransportLimits
 from host_bridge.hub.watcher import PortWatcher
+from hublink.frame import FrameWriter
 from tests.hub.peers import FakeHub, FakeTransport, Pty, hello, until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX")
@@ -35,6 +36,8 @@ QUICK = HubLinkOptions(
     back_off_max_ms=40,
     transport_limits=TransportLimits(drain_limit_ms=50),
 )
+PATIENT = msgspec.structs.replace(QUICK, silent_ms=60_000, back_off_first_ms=60_000, back_off_max_ms=60_000)
+DAMAGED = FrameWriter(True).frame(0, 0, 0, 0, 0, b"said").replace(b"said", b"sung")
 
 
 class Listener:
@@ -298,6 +301,39 @@ class NoWatcher:
     async def changed(self) -> None:
         self.waits += 1
         await asyncio.get_running_loop().create_future()
+
+
+class WatchedByHand:
+    """A port that appears when the test says so."""
+
+    def __init__(self) -> None:
+        self.appears = asyncio.Event()
+
+    def mark(self) -> None:
+        self.appears.clear()
+
+    async def changed(self) -> None:
+        await self.appears.wait()
+
+
+async def test_counts_go_on_over_connections_and_what_waits_is_of_the_present_one(start: Start) -> None:
+    new, made = scripted()
+    watcher = WatchedByHand()
+    bridge = start("fake", PATIENT, new_transport=new, watcher=watcher)
+    for number in (1, 2, 3):
+        await until(lambda: bridge.link.phase is Phase.WAITING_FOR_HELLO)
+        receiver = made[-1].receiver
+        assert receiver is not None
+        receiver.data_received(DAMAGED)
+        told = bridge.link.state().statistics
+        assert (told["error_checksum"], told["waiting_printer"]) == (number, 0)
+        receiver.lost(TransportError("port_vanished", "gone"))
+        await until(lambda: bridge.link.phase is Phase.BACKING_OFF)
+        told = bridge.link.state().statistics
+        assert told["error_checksum"] == number and "waiting_printer" not in told
+        watcher.appears.set()
+    await bridge.link.stop()
+    assert bridge.link.state().statistics["error_checksum"] == 3
 
 
 async def test_the_first_failure_is_a_warning_and_repeated_ones_are_not(

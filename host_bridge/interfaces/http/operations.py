@@ -167,8 +167,12 @@ OPERATIONS: tuple[Operation, ...] = (
         summary=Text("Everything a person can see", "当前全部状态"),
         description=Text(
             "Link, hub, devices, indicator and active faults with the sentences that tell a clerk what to do. "
-            "Don't poll it: the WebSocket sends it first and then every change.",
-            "链路、集线盒、设备、指示灯，以及带有处理办法的当前故障。无需轮询：WebSocket 先发送它，之后发送每次变化。",
+            "Don't poll it: the WebSocket sends it first and then every change. The counters of `link.statistics` "
+            "count since the bridge began to serve the hub, over all connections; `waiting_*` and `unacknowledged` are "
+            "what waits at this moment.",
+            "链路、集线盒、设备、指示灯，以及带有处理办法的当前故障。无需轮询：WebSocket 先发送它，之后发送每次变化。"
+            "`link.statistics` 的计数从网桥开始服务该集线盒时算起，跨所有连接累计；"
+            "`waiting_*` 和 `unacknowledged` 是此刻等待的数量。",
         ),
         handler=api.state,
         answers=(
