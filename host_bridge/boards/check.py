@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_type_hints
 
 import msgspec
 
-from host_bridge.boards.chips import CHIPS, MODELS, Chip, Model
+from host_bridge.boards.chips import CHIPS, MODELS, WATCHDOG_MS, Chip, Model
 from host_bridge.boards.files import BoardFile
 from host_bridge.boards.schema import Board, Drawer, Indicator, Link, Printer, Scanner, Section
 from host_bridge.state import Text
@@ -193,13 +193,13 @@ class _Checker:
             )
 
     def _watchdog(self) -> Iterator[Finding]:
-        least, most = self._chip.watchdog_ms
+        least, most = WATCHDOG_MS
         if not least <= self._board.watchdog_ms <= most:
             yield self._finding(
                 "watchdog_ms",
                 (
-                    f"expected {least} to {most} ms on {self._chip.title}, found {self._board.watchdog_ms}",
-                    f"{self._chip.title} 应为 {least} 至 {most} 毫秒，文件中为 {self._board.watchdog_ms}",
+                    f"expected {least} to {most} ms, found {self._board.watchdog_ms}",
+                    f"应为 {least} 至 {most} 毫秒，文件中为 {self._board.watchdog_ms}",
                 ),
                 ("8000 is a good value.", "建议使用 8000。"),
             )

@@ -24,7 +24,6 @@ class Chip(NamedTuple):
     title: str
     gpios: frozenset[int]
     uarts: tuple[int, ...]
-    watchdog_ms: tuple[int, int]
     uart_pins: dict[tuple[int, Signal], tuple[int, ...]] | None = None  # None: any pin, by the GPIO matrix
     input_only: frozenset[int] = frozenset()  # no output, and no pull resistor
     used: MappingProxyType[int, Text] = MappingProxyType({})  # by the chip itself: flash, USB, console
@@ -92,22 +91,20 @@ def _rp2_uart_pins() -> dict[tuple[int, Signal], tuple[int, ...]]:
 
 
 _FLASH = Text("wired to the flash memory", "连接到闪存")
-_RP2_WATCHDOG_MS = (1, 8388)
-_ESP32_WATCHDOG_MS = (1000, 60_000)  # at least MicroPython's second; a counter that hangs for a minute helps nobody
 
+# The hub's limits on every chip (firmware/hub/board.py): an RP2040 counts no further.
+WATCHDOG_MS: Final = (1000, 8388)
 CHIPS: Final[dict[str, Chip]] = {
     "rp2040": Chip(
         title="RP2040",
         gpios=frozenset(range(30)),
         uarts=(0, 1),
-        watchdog_ms=_RP2_WATCHDOG_MS,
         uart_pins=_rp2_uart_pins(),
     ),
     "rp2350": Chip(
         title="RP2350",
         gpios=frozenset(range(30)),
         uarts=(0, 1),
-        watchdog_ms=_RP2_WATCHDOG_MS,
         uart_pins=_rp2_uart_pins(),
         pull_down_ohms_max=8200,  # erratum RP2350-E9: a weaker one lets the pin float to about 2 V
     ),
@@ -115,7 +112,6 @@ CHIPS: Final[dict[str, Chip]] = {
         title="ESP32",
         gpios=frozenset((*range(20), 21, 22, 23, 25, 26, 27, *range(32, 40))),
         uarts=(0, 1, 2),
-        watchdog_ms=_ESP32_WATCHDOG_MS,
         input_only=frozenset(range(34, 40)),
         used=MappingProxyType(
             {
@@ -142,7 +138,6 @@ CHIPS: Final[dict[str, Chip]] = {
         title="ESP32-S3",
         gpios=frozenset((*range(22), *range(26, 49))),
         uarts=(0, 1, 2),
-        watchdog_ms=_ESP32_WATCHDOG_MS,
         used=MappingProxyType(
             {
                 **dict.fromkeys(range(26, 33), Text("wired to the flash memory or PSRAM", "连接到闪存或 PSRAM")),
@@ -167,7 +162,7 @@ CHIPS: Final[dict[str, Chip]] = {
         ),
     ),
     # The virtual hub's own: host_bridge/virtual/wiring.py. Its UARTs take any pin.
-    "simulated": Chip(title="simulated", gpios=frozenset(range(30)), uarts=(0, 1, 2, 3), watchdog_ms=(1, 60_000)),
+    "simulated": Chip(title="simulated", gpios=frozenset(range(30)), uarts=(0, 1, 2, 3)),
 }
 
 

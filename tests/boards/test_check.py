@@ -301,9 +301,13 @@ def test_a_lights_kind_decides_its_pins(new: str, keys: set[str]) -> None:
     assert {found.key for found in findings(change(PICO, 'kind = "rgb"', new))} == keys
 
 
-def test_the_watchdog_of_an_rp2040_ends_at_8388_ms() -> None:
-    assert findings(change(PICO, "watchdog_ms = 8000", "watchdog_ms = 8388")) == []
-    assert "1 to 8388" in only(change(PICO, "watchdog_ms = 8000", "watchdog_ms = 8389"), "watchdog_ms").reason.en
+@pytest.mark.parametrize("text", [PICO, PICO_2, ESP32, S3])
+def test_a_watchdogs_time_is_what_every_chip_can_count(text: str) -> None:
+    for good_ms in (1000, 8388):
+        assert findings(change(text, "watchdog_ms = 8000", f"watchdog_ms = {good_ms}")) == []
+    for wrong_ms in (999, 8389):
+        wrong = change(text, "watchdog_ms = 8000", f"watchdog_ms = {wrong_ms}")
+        assert "1000 to 8388" in only(wrong, "watchdog_ms").reason.en
 
 
 def test_chip_and_board_must_go_together() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from typing import Any, get_args, get_type_hints
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host_bridge.boards import files, schema
+from host_bridge.boards import check, files, schema
 from hublink.fault_table import NUMBER_OF
 from tests.bridge.counter import BOARD, Counter
 from tests.firmware.board import HARD_RESET, LED, PWRON_RESET, WDT_RESET, Board
@@ -287,6 +288,17 @@ def test_a_wrong_section_leaves_out_its_device_and_no_other(section: str, wrong:
         running = tasks(hub.life.hub)
         assert {device for device, task in DEVICE_TASKS.items() if task in running} == set(DEVICE_TASKS) - {section}
         assert not hub.levels.get(14)  # the pin that there is, is at rest
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize("span_ms", [-1, 0, 1, 500, 999, 1000, 4000, 8388, 8389, 20_000, 60_000])
+@pytest.mark.parametrize("name", ["virtual", "pico", "esp32_devkitc", "esp32_s3_devkitc"])
+def test_the_hub_takes_the_watchdogs_times_that_boards_check_lets_pass(name: str, span_ms: int) -> None:
+    async def main() -> None:
+        text = re.sub(r"watchdog_ms = \d+", f"watchdog_ms = {span_ms}", files.read(name).text)
+        hub = board(watchdog_ms=span_ms)
+        assert (hub.start()._problems == []) == (check.check(files.BoardFile(name, text))[1] == [])
 
     run_in_virtual_time(main())
 
