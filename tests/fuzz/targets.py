@@ -20,7 +20,7 @@ from host_bridge.escpos.receipt import MAX_PIECES, render_receipts
 from host_bridge.escpos.status import AnswerParser
 from host_bridge.toml_document import ConfigError
 from hublink import hello, messages
-from hublink.frame import FrameReader, FrameWriter
+from hublink.frame import PAYLOAD_BYTES_OFFERED, FrameReader, FrameWriter
 from tests.fuzz.sessions import http_session, raw_session
 
 RUNS = ("text", "NUL")  # given out as far as they have come, so that cutting the stream cuts them
@@ -83,11 +83,11 @@ def answers(data: bytes) -> None:
 
 # -- the link ----------------------------------------------------------------------------------------------------------
 
-_AFTERWARDS = FrameWriter(True).frame(3, 0, 7, 1, 2, b"")
+_AFTERWARDS = {from_hub: FrameWriter(from_hub).frame(3, 0, 7, 1, 2, b"") for from_hub in (True, False)}
 
 
 def frames(data: bytes) -> None:
-    """Nothing grows, and the reader is back in step within one frame; what a frame carries is read or refused."""
+    """Nothing grows, and a reader is back in step within one frame; what a frame carries is read or refused."""
     heard: list[int] = []
 
     def on_frame(kind: int, code: int, session: int, sequence: int, ack: int, payload: memoryview) -> None:
@@ -98,14 +98,16 @@ def frames(data: bytes) -> None:
             if message is not None:
                 message.unpack(payload)
 
-    reader = FrameReader(True, on_frame, lambda text: None, lambda name: None)
-    for piece in cuts(data):
-        reader.feed(piece, len(piece))
-        assert reader._filled <= REMEMBERED_BYTES_MAX
-    on_frame(0, 0x20, 0, 0, 0, memoryview(data[:240]))
-    heard.clear()
-    reader.feed(b"\x7e" + _AFTERWARDS, len(_AFTERWARDS) + 1)
-    assert heard == [3], "a whole frame was not heard"
+    for from_hub, afterwards in _AFTERWARDS.items():
+        reader = FrameReader(from_hub, on_frame, lambda text: None, lambda name: None)
+        for piece in cuts(data):
+            reader.feed(piece, len(piece))
+            assert reader._filled <= REMEMBERED_BYTES_MAX
+        reader.feed(b"\x7e", 1)  # the input may end as a frame that lacks this alone
+        heard.clear()
+        reader.feed(afterwards, len(afterwards))
+        assert heard == [3], "a whole frame was not heard"
+    on_frame(0, 0x20, 0, 0, 0, memoryview(data[:PAYLOAD_BYTES_OFFERED]))
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
@@ -179,11 +181,13 @@ _ESCPOS_WORDS = (
 
 
 def _link_seeds() -> list[bytes]:
-    writer = FrameWriter(True)
-    payloads = [b"", bytes(240), b"\x7e" * 200, b"\x7e\0" * 60, b"Traceback"]
-    return [writer.frame(kind, 0x20 + kind, 7, kind, 2, payload) for kind, payload in enumerate(payloads)] + [
-        b"Traceback (most recent call last):\r\n  File\r\n>>> "
-    ]
+    short = [b"", bytes(240), b"\x7e" * 200, b"\x7e\0" * 60, b"Traceback"]
+    long = [bytes(748), b"\x7e" * 748, b"\x7e\0" * 374, b"tea\n" * 150]  # a bridge's alone
+    seeds = [b"Traceback (most recent call last):\r\n  File\r\n>>> "]
+    for from_hub, payloads in ((True, short), (False, short + long)):
+        writer = FrameWriter(from_hub)
+        seeds += [writer.frame(kind % 8, 0x20 + kind, 7, kind, 2, payload) for kind, payload in enumerate(payloads)]
+    return seeds
 
 
 def _config_seeds() -> list[bytes]:

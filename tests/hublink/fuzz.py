@@ -1,8 +1,8 @@
 """A fuzzer for the frame reader and the link: `python -m tests.hublink.fuzz --inputs 10000000 --seed 1`.
 
 Seeded and without tools, so it runs wherever the tests run; hypothesis looks closer, this one looks further. Inputs
-are damaged frames, pieces of frames, rows of the bytes that mean something, and the corpus. `--keep` adds what does
-something new to the corpus beside it.
+are damaged frames of both directions, long ones too, pieces of frames, rows of the bytes that mean something, and the
+corpus; a hub's reader and a bridge's read each of them. `--keep` adds what does something new to the corpus beside it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 if __package__:
     sys.path[:0] = [str(Path(__file__).parents[2] / "firmware")]
 
-from hublink.frame import DATA, FrameReader, FrameWriter
+from hublink.frame import DATA, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_OFFERED, FrameReader, FrameWriter
 from hublink.link import BRIDGE, EVENTS_MAX, HUB, Link
 from hublink.messages import BY_CODE
 from tests.hublink.pair import SESSION, Pair
@@ -25,26 +25,31 @@ from tests.hublink.pair import SESSION, Pair
 CORPUS = Path(__file__).parent / "corpus"
 MEANINGFUL = b"\x7e\x10\x18\x1b\x0a\x0d\x7f\x7d\x41\xff\x81\x00"
 REMEMBERED_BYTES_MAX = 1024
+READS_BYTES = (64, 300, 768)  # 64: a transport's least; 768: a hub's reading buffer
 CHECK_EVERY = 1000
+Mark = tuple[object, ...]
 
 
 class Fuzzer:
-    """Makes inputs, and feeds them to one reader that is never started anew, and to links in a session."""
+    """Makes inputs, and feeds them to two readers that are never started anew, and to links in a session."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
         self.counts: Counter[str] = Counter()
-        self._reader = self.new_reader()
-        self._whole = self._some_frames()
-        self._pool = [*self._whole, *(path.read_bytes() for path in sorted(CORPUS.glob("*.bin")))]
+        self._readers = self.new_readers()
+        self._whole = {from_hub: self._some_frames(from_hub) for from_hub in self._readers}
+        self._pool = [*self._whole[True], *self._whole[False]]
+        self._pool += (path.read_bytes() for path in sorted(CORPUS.glob("*.bin")))
         self._pool += [b"\x7e", b"Traceback\r\n", b">>> ", b"\n", b"s\x1b\n", b"\x7f" * 40, b"\x80" * 300]
 
-    def new_reader(self) -> FrameReader:
-        return FrameReader(True, self._on_frame, self._on_text, self._on_error)
+    def new_readers(self) -> dict[bool, FrameReader]:
+        """By whether the frames that it takes are the hub's."""
+        return {side: FrameReader(side, self._on_frame, self._on_text, self._on_error) for side in (True, False)}
 
     def _on_frame(self, kind: int, code: int, session: int, sequence: int, ack: int, payload: memoryview) -> None:
-        assert len(payload) <= 240
+        assert len(payload) <= PAYLOAD_BYTES_OFFERED
         self.counts["frames"] += 1
+        self.counts["long frames"] += len(payload) > PAYLOAD_BYTES_MAX
 
     def _on_text(self, text: bytes) -> None:
         assert 0 < len(text) <= REMEMBERED_BYTES_MAX
@@ -53,10 +58,12 @@ class Fuzzer:
     def _on_error(self, name: str) -> None:
         self.counts[name] += 1
 
-    def _some_frames(self) -> list[bytes]:
+    def _some_frames(self, from_hub: bool) -> list[bytes]:
         pick = self._random
-        writer = FrameWriter(True)
+        writer = FrameWriter(from_hub)
+        longest = PAYLOAD_BYTES_MAX if from_hub else PAYLOAD_BYTES_OFFERED
         payloads = [b"", bytes(240), b"\x7e" * 240, b"\x7e\0" * 100, b"a" * 107 + b"\x7e"]
+        payloads += [bytes(longest), b"\x7e" * longest, b"\x7e\0" * (longest // 2)]
         return [
             writer.frame(
                 pick.randrange(8),
@@ -64,7 +71,7 @@ class Fuzzer:
                 pick.randrange(1 << 16),
                 pick.randrange(1 << 16),
                 pick.randrange(1 << 16),
-                pick.choice([*payloads, pick.randbytes(pick.randrange(240))]),
+                pick.choice([*payloads, pick.randbytes(pick.randrange(longest + 1))]),
             )
             for _ in range(200)
         ]
@@ -75,7 +82,7 @@ class Fuzzer:
         if chance < 0.2:
             return pick.randbytes(pick.randrange(1, 64))
         if chance < 0.3:
-            return bytes([pick.choice(MEANINGFUL)]) * pick.randrange(1, 400)
+            return bytes([pick.choice(MEANINGFUL)]) * pick.randrange(1, 900)
         if chance < 0.4:
             return bytes(pick.choices(MEANINGFUL, k=pick.randrange(1, 60)))
         data = pick.choice(self._pool)
@@ -89,19 +96,23 @@ class Fuzzer:
             return data[start : start + pick.randrange(1, len(data) + 1)]
         return data + pick.choice(self._pool) if chance < 0.95 else data
 
-    def feed_reader(self, inputs: int) -> None:
-        """So many inputs; nothing crashes or grows, and the reader is back in step within one frame."""
-        reader = self._reader
+    def feed_readers(self, inputs: int) -> None:
+        """So many inputs, to both; nothing crashes or grows, and a reader is back in step within one frame."""
+        pick = self._random
         for number in range(inputs):
             data = self.input()
-            reader.feed(data, len(data))
-            assert reader._filled <= REMEMBERED_BYTES_MAX
-            if number % CHECK_EVERY == 0:
-                reader.feed(b"\x7e", 1)
-                before = self.counts["frames"]
-                whole = self._random.choice(self._whole)
-                reader.feed(whole, len(whole))
-                assert self.counts["frames"] > before, f"a whole frame was not heard after input {number}"
+            size = pick.choice(READS_BYTES)
+            for from_hub, reader in self._readers.items():
+                for at in range(0, len(data), size):
+                    piece = data[at : at + size]
+                    reader.feed(piece, len(piece))
+                    assert reader._filled <= REMEMBERED_BYTES_MAX
+                if number % CHECK_EVERY == 0:
+                    reader.feed(b"\x7e", 1)
+                    before = self.counts["frames"]
+                    whole = pick.choice(self._whole[from_hub])
+                    reader.feed(whole, len(whole))
+                    assert self.counts["frames"] > before, f"a whole frame was not heard after input {number}"
 
     def feed_links(self, inputs: int) -> None:
         """Frames that carry the session's number, with anything else in them, for both ends of a session."""
@@ -115,7 +126,8 @@ class Fuzzer:
                 near = link._expected + pick.choice((0, 0, 0, 1, -1, 2, 0x8000, 300))
                 ack = link._send_next - pick.choice((0, 0, 0, 1, -1, 5))
                 kind = pick.choice((DATA, DATA, pick.randrange(8)))
-                data = pick.randbytes(pick.choice((0, 1, 3, 4, 5, 8, 11, 17, 40)))
+                longest = PAYLOAD_BYTES_OFFERED if link.role == HUB else PAYLOAD_BYTES_MAX
+                data = pick.randbytes(pick.choice((0, 1, 3, 4, 5, 8, 11, 17, 40, longest)))
                 coded = writers[link.role].frame(
                     kind, pick.choice(codes), link._session or SESSION, near & 0xFFFF, ack & 0xFFFF, data
                 )
@@ -141,13 +153,15 @@ class Fuzzer:
         link.handle_timer(pair.clock)
         assert len(link.flight) <= link.profile.window
 
-    def signature(self, data: bytes) -> tuple[object, ...]:
-        """What an input does to a fresh reader, roughly: inputs of the same signature teach nothing new."""
-        reader = self.new_reader()
-        before = self.counts.copy()
-        reader.feed(data, len(data))
-        done = tuple(sorted((name, min(count, 3)) for name, count in (self.counts - before).items()))
-        return (done, reader._skipping, min(reader._filled, 2), reader._filled > 253)
+    def marks(self, data: bytes) -> set[Mark]:
+        """What an input does to fresh readers, roughly: one whose marks are all known teaches nothing new."""
+        found: set[Mark] = set()
+        for from_hub, reader in self.new_readers().items():
+            before = self.counts.copy()
+            reader.feed(data, len(data))
+            done = tuple(sorted(self.counts - before))
+            found.add((from_hub, done, reader._skipping, min(reader._filled, 2), reader._filled > 253))
+        return found
 
 
 def main() -> int:
@@ -161,7 +175,7 @@ def main() -> int:
         keep(fuzzer, options.inputs)
         return 0
     started = time.monotonic()
-    fuzzer.feed_reader(options.inputs)
+    fuzzer.feed_readers(options.inputs)
     fuzzer.feed_links(options.inputs // 20)
     print(f"{options.inputs} inputs in {time.monotonic() - started:.0f} s, seed {options.seed}: {dict(fuzzer.counts)}")
     return 0
@@ -169,14 +183,17 @@ def main() -> int:
 
 def keep(fuzzer: Fuzzer, inputs: int) -> None:
     CORPUS.mkdir(exist_ok=True)
-    known = {fuzzer.signature(path.read_bytes()) for path in CORPUS.glob("*.bin")}
+    kept = sorted(CORPUS.glob("*.bin"))
+    known = {mark for path in kept for mark in fuzzer.marks(path.read_bytes())}
+    count = len(kept)
     for _ in range(inputs):
         data = fuzzer.input()
-        mark = fuzzer.signature(data)
-        if mark not in known:
-            known.add(mark)
-            (CORPUS / f"{len(known):03}.bin").write_bytes(data)
-    print(f"{len(known)} inputs in the corpus")
+        marks = fuzzer.marks(data)
+        if not marks <= known:
+            known |= marks
+            count += 1
+            (CORPUS / f"{count:03}.bin").write_bytes(data)
+    print(f"{count} inputs in the corpus")
 
 
 if __name__ == "__main__":
