@@ -342,7 +342,9 @@ class Link:
         hello = None if self._is_hub else hello_codec.unpack_hello(payload)
         if hello is None:
             self._count("error_hello")
-        elif "nonce" not in hello:
+            return
+        self._count("hellos")
+        if "nonce" not in hello:
             self._count("error_version")
             newer = hello["protocol_min"] > hello_codec.PROTOCOL_MAX
             if self.state == OPENING:

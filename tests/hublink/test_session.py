@@ -130,7 +130,35 @@ def test_a_flood_of_strange_hellos_does_not_end_a_session_that_lives() -> None:
         pair.bridge.receive(hello_frame(nonce=8), pair.clock)
     assert pair.bridge.is_up and pair.hub.is_up
     assert pair.bridge.statistics["strange_hellos"] == 400
+    assert pair.bridge.statistics["hellos"] == 401
     assert pair.kinds_sent(False).count(PING) < 250
+
+
+@pytest.mark.parametrize("nonces", [range(1), range(500)], ids=["one beacon again and again", "each another"])
+def test_a_flood_of_hellos_before_a_session_is_counted_and_answered_once_each_at_most(nonces: range) -> None:
+    bridge = Link(BRIDGE, profile(), session=SESSION)
+    bridge.start(0)
+    answers = 0
+    for number in range(500):
+        bridge.receive(hello_frame(nonce=nonces[number % len(nonces)]), number // 50)
+        while bridge.data_to_send(number // 50):
+            answers += 1
+    assert bridge.statistics["hellos"] == 500
+    assert answers <= 500
+    assert not bridge._events
+
+
+def test_a_flood_of_the_sessions_own_hello_is_counted_and_leaves_it_up() -> None:
+    pair = Pair()
+    assert pair.carry(True)
+    ((_, first),) = pair.sent
+    pair.up()
+    for _ in range(300):
+        pair.bridge.receive(forge(True, HELLO, session=0, data=first[5]), pair.clock)
+    pair.advance(100)
+    assert pair.bridge.is_up and pair.hub.is_up
+    assert pair.bridge.statistics["hellos"] == 301
+    assert "strange_hellos" not in pair.bridge.statistics
 
 
 @pytest.mark.parametrize(("boot_id", "reason"), [(b"boot-two", "hub_restarted"), (BOOT_ID, "hub_lost_session")])
