@@ -72,8 +72,11 @@ class Link:
         self.peer = {}  # the other side's HELLO (bridge only)
         self.deliver = None
         self.statistics = {name: 0 for name in _COUNTED}  # and what is rarer, once it happens
-        self.trace = []
-        self._trace_frames = trace_frames
+        self._trace = None
+        if trace_frames:
+            from hublink.trace import Trace  # a hub does without
+
+            self._trace = Trace(trace_frames)
         self._hello = hello
         self._held = held
         self._nonce = self._now = 0
@@ -103,6 +106,11 @@ class Link:
     def session(self):
         """The session's number, 0 while there is none."""
         return self._session if self.state == UP else _NO_SESSION
+
+    @property
+    def trace(self):
+        """The last frames: (at_ms, way, type, message, session, sequence, ack, payload_bytes); see Trace."""
+        return self._trace.frames() if self._trace else []
 
     def start(self, now):
         """Begin: the hub to say HELLO, the bridge to wait for it."""
@@ -314,6 +322,9 @@ class Link:
 
     # -- receiving -----------------------------------------------------------------------------------------------
 
+    def _count(self, name, amount=1):
+        self.statistics[name] = self.statistics.get(name, 0) + amount
+
     def _on_text(self, text):
         self._count("text_bytes", len(text))
         if len(self._events) < _TEXT_EVENTS:
@@ -321,8 +332,8 @@ class Link:
 
     def _on_frame(self, kind, code, session, sequence, ack, payload):
         self.statistics["frames_in"] += 1
-        if self._trace_frames:
-            self._remember("in", kind, code, session, sequence, ack, len(payload))
+        if self._trace:
+            self._trace.add(self._now, "in", kind, code, session, sequence, ack, len(payload))
         # The next frame in order of the session that is up, and nothing else to do for it: almost all of a job's.
         if kind == _DATA and sequence == self._expected and ack == self._acked and session == self._up:
             self._heard_at = self._now
@@ -340,10 +351,9 @@ class Link:
     def _on_hello(self, payload):
         """Bridge: a hub looks for a bridge."""
         hello = None if self._is_hub else hello_codec.unpack_hello(payload)
-        if hello is None:
-            self._count("error_hello")
+        self._count("hellos" if hello else "error_hello")
+        if not hello:
             return
-        self._count("hellos")
         if "nonce" not in hello:
             self._count("error_version")
             newer = hello["protocol_min"] > hello_codec.PROTOCOL_MAX
@@ -684,17 +694,6 @@ class Link:
         self._sent_at = self._now
         self.statistics["frames_out"] += 1
         self.statistics["bytes_out"] += len(coded)
-        if self._trace_frames:
-            self._remember("out", kind, code, session, sequence, self._expected, len(payload))
+        if self._trace:
+            self._trace.add(self._now, "out", kind, code, session, sequence, self._expected, len(payload))
         return coded
-
-    # -- accounts ------------------------------------------------------------------------------------------------
-
-    def _count(self, name, amount=1):
-        self.statistics[name] = self.statistics.get(name, 0) + amount
-
-    def _remember(self, way, kind, code, session, sequence, ack, payload_bytes):
-        """Keep the last frames for the journal; the hub keeps none."""
-        if len(self.trace) >= 2 * self._trace_frames:
-            del self.trace[: self._trace_frames // 2]
-        self.trace.append((self._now, way, frame.TYPE_NAMES[kind], code, session, sequence, ack, payload_bytes))

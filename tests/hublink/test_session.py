@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hublink import hello as codec
 from hublink import messages
 from hublink.frame import ACK, CLOSE, DATA, HELLO, NAK, OPEN, PING, PONG
-from hublink.link import BRIDGE, HUB, Link
+from hublink.link import BRIDGE, HUB, TICKS_MASK, Link
 from hublink.messages import CONTROL, PRINTER, SCANNER
 from tests.hublink.pair import BOOT_ID, SESSION, Pair, forge, hello, profile, read
 
@@ -385,16 +386,38 @@ def test_any_valid_frames_of_the_session_are_harmless(frames: list[tuple[int, in
         assert event[0] in ("up", "down", "writable", "text", "message")
 
 
-def test_the_trace_keeps_the_last_frames_each_way_and_no_more() -> None:
+def test_the_trace_keeps_the_last_hundred_frames_each_way_in_their_order() -> None:
     pair = Pair().up()
     for number in range(300):
         pair.bridge.send("job_data", b"%d" % number)
-        pair.pump()
-    assert len(pair.bridge.trace) <= 200
-    assert {entry[1] for entry in pair.bridge.trace} == {"in", "out"}
-    _, _, kind, _, session, *_ = pair.bridge.trace[-1]
-    assert (kind, session) in [("ACK", SESSION), ("DATA", SESSION)]
+        pair.advance(7)
+    last = sorted(
+        at for side in (True, False) for at in [at for at, sent in enumerate(pair.sent) if sent[0] == side][-100:]
+    )
+    carried = [("in" if pair.sent[at][0] else "out", *pair.sent[at][1][1:5]) for at in last]
+    assert len(last) == 200
+    assert [(frame[1], *frame[3:7]) for frame in pair.bridge.trace] == carried
     assert Pair().up().hub.trace  # the hub keeps one only if asked to, as here
+
+
+def test_a_flood_from_one_side_leaves_what_was_said_to_it_in_the_trace() -> None:
+    pair = Pair().up()
+    said = [frame for frame in pair.bridge.trace if frame[1] == "out"]
+    for number in range(1000):
+        pair.bridge.receive(forge(True, ACK, session=9, sequence=number), pair.clock)
+    trace = pair.bridge.trace
+    assert said and [frame for frame in trace if frame[1] == "out"] == said
+    assert [frame[5] for frame in trace if frame[1] == "in"] == list(range(900, 1000))
+
+
+def test_a_clock_that_begins_again_leaves_the_trace_in_its_order() -> None:
+    pair = Pair(start_ms=TICKS_MASK - 200).up()
+    for _ in range(10):
+        pair.bridge.send("job_data", b"tea")
+        pair.advance(100)
+    times = [frame[0] for frame in pair.bridge.trace]
+    assert times[0] > 1000 > times[-1]
+    assert len([1 for before, after in pairwise(times) if after < before]) == 1
     assert Link(HUB, profile(), hello=hello, trace_frames=0).trace == []
 
 
