@@ -159,6 +159,7 @@ class HubConnection:
         self._diagnosis_timer: asyncio.TimerHandle | None = None
         self._waiting_since = 0.0  # for a session; on standby, for the next sign of life
         self._seen_before: Mapping[str, int] = {}
+        self._at_last_frame: Mapping[str, int] = {}  # what the link had counted when the last valid frame came
         self._was_up = False
         self._pumping = False
         self._again = False
@@ -259,6 +260,8 @@ class HubConnection:
     def data_received(self, data: bytes) -> None:
         if not self._ended.done():
             self._link.receive(data, self._now_ms())
+            if self._link.statistics["frames_in"] != self._at_last_frame.get("frames_in"):
+                self._note_frame()
             self._pump()
 
     def drained(self) -> None:
@@ -357,7 +360,7 @@ class HubConnection:
         elif kind == "heard":
             self._on_heard(event[1])
         elif kind == "down":
-            self._end(event[1], f"the link ended: {event[1]}")
+            self._on_down(event[1])
         else:
             raise ValueError(f"the link gave an unknown event: {event!r}")
 
@@ -373,6 +376,17 @@ class HubConnection:
         self._diagnosed = None
         self._wait_anew()
         self._listener.heard(plain_texts(hello))
+
+    def _on_down(self, reason: str) -> None:
+        """A hub that fell silent in a session has perhaps said why: what came instead of frames tells."""
+        code, detail = self._why_unheard() if reason == "silent" else (reason, "")
+        self._end(code, detail if code != reason else f"the link ended: {reason}")
+
+    def _note_frame(self) -> None:
+        """A valid frame came: what came before it, a prompt or damaged bytes, does not tell why there are no more."""
+        self._at_last_frame = dict(self._link.statistics)
+        if self._console.repl_seen:
+            self._console.forget_repl()
 
     def _on_text(self, text: bytes) -> None:
         self._console.feed(text)
@@ -425,7 +439,7 @@ class HubConnection:
     def _wait_anew(self) -> None:
         """From here on counts how long nothing has been heard."""
         self._waiting_since = self._loop.time()
-        self._seen_before = dict(self._link.statistics)
+        self._seen_before = self._at_last_frame = dict(self._link.statistics)
         if self._diagnosis_timer is not None:
             self._diagnosis_timer.cancel()
         self._diagnosis_timer = self._loop.call_later(self._limits.silent_ms / 1000, self._diagnose)
@@ -454,13 +468,19 @@ class HubConnection:
                 "no_answer",
                 "the hub is heard, but it doesn't answer: does the line from the bridge to the hub work?",
             )
-        seen_bytes = self._seen("bytes_in")
+        return self._why_unheard()
+
+    def _why_unheard(self) -> tuple[str, str]:
+        """Why no valid frame comes (any more), by what has come since the last one."""
         if self._console.repl_seen:
             return "repl", "MicroPython's prompt was seen: the hub's program is not running"
-        if self._seen("error_version"):
+        before = self._at_last_frame
+        since = {name: count - before.get(name, 0) for name, count in self._link.statistics.items()}
+        if since.get("error_version"):
             return "version_mismatch", "the hub frames its messages in a version that this bridge doesn't know"
-        bad = self._seen("error_checksum") + self._seen("error_length")
-        if bad or seen_bytes - self._seen("text_bytes") >= GARBAGE_MIN_BYTES:
+        damaged = since.get("error_checksum", 0) + since.get("error_length", 0)
+        seen_bytes = since["bytes_in"]
+        if damaged or seen_bytes - since.get("text_bytes", 0) >= GARBAGE_MIN_BYTES:
             return "checksum_errors", f"{seen_bytes} bytes came and no valid frame: baud rate, cable, ground?"
         return "silent", f"no HELLO within {self._limits.silent_ms} ms"
 

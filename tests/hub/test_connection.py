@@ -166,6 +166,10 @@ class Bench:
         self.link.events.extend(events)
         self.connection.data_received(b".")
 
+    def hear_frame(self) -> None:
+        self.link.statistics["frames_in"] += 1
+        self.connection.data_received(b"a valid frame")
+
     async def end(self) -> CloseReason:
         assert self.task is not None
         reason: CloseReason = await within(self.task)
@@ -428,6 +432,47 @@ async def test_a_prompt_in_a_running_session_is_only_text() -> None:
     assert not [event for event in bench.listener.events if event[0] == "diagnosed"]
     bench.connection.stop()
     await bench.end()
+
+
+@pytest.mark.parametrize(
+    ("text", "statistics", "code"),
+    [
+        (b"", {}, "silent"),
+        (b"KeyboardInterrupt\n", {"text_bytes": 18}, "silent"),
+        (b"\r\n>>> ", {"text_bytes": 6}, "repl"),
+        (b"", {"error_checksum": 4}, "checksum_errors"),
+        (b"", {"bytes_in": 500}, "checksum_errors"),
+        (b"", {"error_version": 4}, "version_mismatch"),
+    ],
+)
+async def test_a_session_that_falls_silent_ends_with_what_came_instead_of_frames(
+    text: bytes, statistics: dict[str, int], code: str
+) -> None:
+    bench = Bench()
+    await bench.up()
+    bench.hear_frame()
+    bench.link.statistics.update(statistics)
+    bench.give(("text", text), ("down", "silent"))
+    reason = await bench.end()
+    assert (reason.code, reason.was_up) == (code, True)
+    assert ("down", code) in bench.listener.events
+
+
+async def test_what_came_before_the_last_frame_of_a_session_does_not_tell_why_it_fell_silent() -> None:
+    bench = Bench()
+    await bench.up()
+    bench.link.statistics.update({"error_checksum": 9})
+    bench.give(("text", b">>> "))
+    bench.hear_frame()
+    bench.give(("down", "silent"))
+    assert (await bench.end()).code == "silent"
+
+
+async def test_only_silence_is_looked_into() -> None:
+    bench = Bench()
+    await bench.up()
+    bench.give(("text", b">>> "), ("down", "hub_restarted"))
+    assert (await bench.end()).code == "hub_restarted"
 
 
 async def test_an_unknown_event_is_an_error_and_the_timers_go_on() -> None:
