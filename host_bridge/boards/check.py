@@ -18,7 +18,6 @@ from host_bridge.state import Text
 FINDINGS_LIMIT = 100  # of one file
 SHOWN_CHARACTERS_MAX = 60  # of a wrong value
 INDICATOR_PINS = {"mono": ("pin",), "rgb": ("red", "green", "blue"), "ws2812": ("pin",), "onboard": (), "none": ()}
-CONSOLE_UART = 0  # of the ESP32 family: MicroPython's prompt and the loader's messages
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,32 +230,23 @@ class _Checker:
                 ("both links are over USB, and there is one USB", "两条链路都使用 USB，而 USB 只有一个"),
                 ('Write transport = "uart" for one of them.', '请将其中之一写为 transport = "uart"。'),
             )
-        for key, link in links(self._board):
-            if link.transport == "uart" and link.uart == CONSOLE_UART and self._board.chip == "esp32s3":
-                yield self._finding(
-                    f"{key}.uart",
-                    (
-                        "the loader prints on UART0, and MicroPython's prompt may listen there",
-                        "引导程序会在 UART0 输出，MicroPython 提示符也可能占用它",
-                    ),
-                    ("Nobody has tried it. Try it before you rely on it.", "尚无人验证，使用前请先测试。"),
-                    warning=True,
-                )
 
     def _uarts(self) -> Iterator[Finding]:
         taken: dict[int, str] = {}
-        for key, link in links(self._board):
-            if self._board.chip == "esp32" and link.transport == "usb":
-                taken[CONSOLE_UART] = f"{key} (console)"
         by_uart = [key for key, link in links(self._board) if link.transport == "uart"]
         sections = (*by_uart, "printer", "scanner")
         chip = self._chip
-        for section in sections:
-            port = getattr(self._board, section)
-            if port is None or port.uart is None:
+        ports = {section: port for section in sections if (port := getattr(self._board, section)) is not None}
+        asked = {port.uart for port in ports.values()} | {chip.console_uart}
+        free = ", ".join(str(uart) for uart in chip.uarts if uart not in asked)
+        remedy = (
+            (f"Free: {free}.", f"可用：{free}。")
+            if free
+            else ("None is free: one link or device has to go.", "没有空闲的 UART：须去掉一条链路或一个设备。")
+        )
+        for section, port in ports.items():
+            if port.uart is None:
                 continue
-            free = [str(uart) for uart in chip.uarts if uart not in taken]
-            choice = ", ".join(free) or "–"
             if port.uart not in chip.uarts:
                 numbers = ", ".join(map(str, chip.uarts))
                 yield self._finding(
@@ -265,7 +255,16 @@ class _Checker:
                         f"{chip.title} has the UARTs {numbers}, found {port.uart}",
                         f"{chip.title} 只有 UART {numbers}，文件中为 {port.uart}",
                     ),
-                    (f"Free: {choice}.", f"可用：{choice}。"),
+                    remedy,
+                )
+            elif port.uart == chip.console_uart:
+                yield self._finding(
+                    f"{section}.uart",
+                    (
+                        f"UART{port.uart} is MicroPython's console: nothing else can open it",
+                        f"UART{port.uart} 是 MicroPython 控制台，不能再作他用",
+                    ),
+                    ('Write transport = "usb".', '请写 transport = "usb"。') if section == "link" else remedy,
                 )
             elif port.uart in taken:
                 yield self._finding(
@@ -274,7 +273,7 @@ class _Checker:
                         f"UART{port.uart} belongs to {taken[port.uart]} already",
                         f"UART{port.uart} 已被 {taken[port.uart]} 占用",
                     ),
-                    (f"Free: {choice}.", f"可用：{choice}。"),
+                    remedy,
                 )
             else:
                 taken[port.uart] = section

@@ -24,6 +24,7 @@ class Chip(NamedTuple):
     title: str
     gpios: frozenset[int]
     uarts: tuple[int, ...]
+    console_uart: int | None = None  # MicroPython's: no program can open it (ports/esp32/machine_uart.c)
     uart_pins: dict[tuple[int, Signal], tuple[int, ...]] | None = None  # None: any pin, by the GPIO matrix
     input_only: frozenset[int] = frozenset()  # no output, and no pull resistor
     used: MappingProxyType[int, Text] = MappingProxyType({})  # by the chip itself: flash, USB, console
@@ -112,6 +113,7 @@ CHIPS: Final[dict[str, Chip]] = {
         title="ESP32",
         gpios=frozenset((*range(20), 21, 22, 23, 25, 26, 27, *range(32, 40))),
         uarts=(0, 1, 2),
+        console_uart=0,
         input_only=frozenset(range(34, 40)),
         used=MappingProxyType(
             {
@@ -138,6 +140,7 @@ CHIPS: Final[dict[str, Chip]] = {
         title="ESP32-S3",
         gpios=frozenset((*range(22), *range(26, 49))),
         uarts=(0, 1, 2),
+        console_uart=0,
         used=MappingProxyType(
             {
                 **dict.fromkeys(range(26, 33), Text("wired to the flash memory or PSRAM", "连接到闪存或 PSRAM")),

@@ -13,6 +13,7 @@ from host_bridge.boards import files
 from host_bridge.boards.check import Finding, check, uses
 from host_bridge.boards.chips import CHIPS, MODELS
 from host_bridge.boards.files import BoardFile
+from host_bridge.state import Text
 
 PICO = files.read("pico").text
 PICO_2 = files.read("pico_2").text
@@ -105,10 +106,6 @@ def test_a_uart_that_the_chip_does_not_have() -> None:
     assert "RP2040 has the UARTs 0, 1" in found[0].reason.en
 
 
-def test_the_console_of_an_esp32_is_no_devices_uart() -> None:
-    assert "console" in only(change(ESP32, "uart = 1", "uart = 0"), "printer.uart").reason.en
-
-
 def test_an_incomplete_link_over_a_uart_says_what_is_missing() -> None:
     keys = {found.key for found in findings(change(PICO, 'transport = "usb"', 'transport = "uart"'))}
     assert keys == {"link.uart", "link.tx", "link.rx", "link.baud_rate"}
@@ -155,11 +152,26 @@ def test_two_links_over_usb_are_one_too_many() -> None:
     assert "one USB" in only(PICO + '\n[backup_link]\ntransport = "usb"\n', "backup_link.transport").reason.en
 
 
-def test_a_backup_on_the_console_of_an_esp32_is_none() -> None:
-    backup = BACKUP.replace("uart = 1", "uart = 0").replace("tx = 8", "tx = 17").replace("rx = 9", "rx = 18")
-    assert "console" in next(each for each in findings(ESP32 + backup) if each.key == "backup_link.uart").reason.en
-    found = only(S3 + backup, "backup_link.uart")
-    assert (found.severity, "prompt" in found.reason.en) == ("warning", True)
+@pytest.mark.parametrize("text", [ESP32, S3])
+def test_the_console_of_an_esp32_is_nobodys_uart(text: str) -> None:
+    for was, section in (("uart = 1", "printer"), ("uart = 2", "scanner")):
+        found = only(change(text, was, "uart = 0"), f"{section}.uart")
+        assert (found.severity, "MicroPython's console" in found.reason.en) == ("error", True)
+        assert found.remedy == Text(f"Free: {was[-1]}.", f"可用：{was[-1]}。")
+    backup = BACKUP.replace("uart = 1", "uart = 0").replace("tx = 8", "tx = 14").replace("rx = 9", "rx = 13")
+    (found,) = [each for each in findings(text + backup) if each.severity == "error"]
+    assert (found.key, "MicroPython's console" in found.reason.en) == ("backup_link.uart", True)
+    assert found.remedy and "None is free" in found.remedy.en
+    (found,) = [each for each in findings(without(text, "scanner") + backup) if each.severity == "error"]
+    assert found.remedy and found.remedy.en == "Free: 2."
+
+
+@pytest.mark.parametrize("text", [ESP32, S3])
+def test_a_link_through_the_console_is_written_as_usb(text: str) -> None:
+    link = 'transport = "uart"\nuart = 0\ntx = 13\nrx = 14\nbaud_rate = 115200'
+    (found,) = [each for each in findings(change(text, 'transport = "usb"', link)) if each.severity == "error"]
+    assert found.key == "link.uart"
+    assert found.remedy and found.remedy.en == 'Write transport = "usb".'
 
 
 # --- pins with another meaning

@@ -76,8 +76,9 @@ def test_a_value_that_is_missing_is_marked_on_the_picture() -> None:
 
 def test_a_backup_link_is_drawn_as_a_cable_of_its_own() -> None:
     text = files.read("esp32_s3_devkitc").text
-    drawn = "\n".join(line.removeprefix("# ") if line.startswith("# ") else line for line in text.splitlines()[11:18])
-    plan, svg = draw(text.replace("[printer]", drawn + "\n\n[printer]", 1))
+    backup = '[backup_link]\ntransport = "uart"\nuart = 2\ntx = 17\nrx = 18\nbaud_rate = 115200\n\n'
+    scanner, drawer = text.index("[scanner]"), text.index("[drawer]")
+    plan, svg = draw(text[:scanner] + backup + text[drawer:])
     assert {wire.key for wire in plan.modules[0].wires} == {"backup_link.tx", "backup_link.rx"}
     assert any("backup link" in word for word in words(svg))
 

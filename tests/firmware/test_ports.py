@@ -7,6 +7,7 @@ machine_rtc.c, modmachine.c. 1.24 differs in `Timer.init`, which has no `hard` o
 from __future__ import annotations
 
 import ast
+import json
 import types
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,10 @@ def _uart(base: Any, chip: chips.Chip, is_esp32: bool) -> Any:
                 raise OSError(-1, "ESP_FAIL")  # uart_driver_install: greater than UART_HW_FIFO_LEN
             if number not in chip.uarts:
                 raise ValueError(f"UART({number}) doesn't exist")
+            is_console = number == 0 and options["tx"].gpio == LINK["tx"]
+            if number == chip.console_uart and not is_console:
+                raise ValueError("REPL UART buffer size is fixed")
             for signal in ("tx", "rx", "cts"):
-                is_console = number == 0 and options["tx"].gpio == LINK["tx"]
                 if signal in options and not is_console and options[signal].gpio not in chip.pins_for(number, signal):
                     raise ValueError(f"bad {signal.upper()} pin")
             super().__init__(number, **options)
@@ -138,6 +141,18 @@ def test_the_hub_starts_whole_on_each_shipped_board(name: str) -> None:
         assert (hub.resets, started._problems) == ([PWRON_RESET], [])
         running = {task.name for task in started.supervisor._tasks}
         assert {"printer_write", "scanner", "drawer", "indicator"} <= running
+
+    run_in_virtual_time(main())
+
+
+@pytest.mark.parametrize("name", ["esp32_devkitc", "esp32_s3_devkitc"])
+def test_a_backup_link_on_an_esp32s_console_is_told_by_its_key(name: str) -> None:
+    async def main() -> None:
+        hub = of_port(name)
+        values = json.loads(hub.files.texts["board.json"])
+        values["backup_link"] = {**LINK, "tx": 13, "rx": 14}
+        hub.files.texts["board.json"] = json.dumps(values)
+        assert hub.start()._problems == ["board.json: backup_link.uart: REPL UART buffer size is fixed"]
 
     run_in_virtual_time(main())
 
