@@ -335,6 +335,7 @@ class HubLink:
 
     def judge(self, hello: dict[str, Any]) -> CloseReason | None:
         assert self._port_in_use is not None
+        self._let_go()  # what it held by an earlier judgement: standing by in between has made another one due
         if self._standby:
             if self._among == 1 or self._choice.knows(hello["hub_id"].hex()):
                 return None
@@ -473,9 +474,12 @@ class HubLink:
             self._counted = self.counters
             self._connection = None
             self._choice.claims.drop_port(port, self._choice.owner)
-            if self._held_id is not None:
-                self._choice.let_go(self._held_id)
-                self._held_id = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._held_id is not None:
+            self._choice.let_go(self._held_id)
+            self._held_id = None
 
     def _pulse(self) -> tuple[LineStep, ...] | None:
         """What to do to DTR and RTS at this attempt. Nothing on standby: the hub may be at work on the other path."""

@@ -14,7 +14,10 @@ from host_bridge.events import LinkEvent
 from host_bridge.hub.choice import ID_HELD_MS, STRANGER_ROUNDS, Claims, Heard, HubChoice
 from host_bridge.hub.reconnect import HubLink, HubLinkOptions
 from host_bridge.hub.transport import TransportLimits
-from tests.hub.peers import FakeHub, Pty, hello, until
+from hublink import messages
+from hublink.frame import FrameWriter
+from hublink.hello import pack_hello
+from tests.hub.peers import FakeHub, FakeTransport, Pty, hello, until, within
 
 QUICK = HubLinkOptions(
     silent_ms=600,  # far above what a busy machine takes to hand a HELLO on
@@ -22,6 +25,7 @@ QUICK = HubLinkOptions(
     back_off_max_ms=40,
     transport_limits=TransportLimits(drain_limit_ms=50),
 )
+PATIENT = HubLinkOptions(silent_ms=60_000)
 A, B = b"hub-000a", b"hub-000b"
 
 
@@ -190,6 +194,28 @@ async def test_while_others_try_all_ports_a_hub_is_not_yet_missing(plugs: Plugs)
     plugs.claims.hold_hub(A.hex(), "till-1")
     await until(lambda: link.state().reason == "port_missing")
     assert link.detail is not None and "till-1" in link.detail
+
+
+async def test_a_hub_that_was_asked_for_put_off_and_asked_for_again_is_free_when_its_link_stops() -> None:
+    """What a backup path does while no session comes up."""
+    transport, claims = FakeTransport(), Claims()
+    link = HubLink("fake", options=PATIENT, choice=HubChoice("till-1", claims), new_transport=lambda port: transport)
+    link.start()
+    await within(transport.opened.wait())
+    assert transport.receiver is not None
+    for standby in (False, True, False, True, False):
+        link.stand_by(standby)
+        transport.receiver.data_received(said(A))
+        assert claims.is_serving("till-1") is not standby
+    await link.stop()
+    assert not claims.is_serving("till-1")
+
+
+def said(hub_id: bytes) -> bytes:
+    """A hub's HELLO on the line."""
+    opening = {"nonce": 1, "dictionary": messages.DICTIONARY_HASH, "credit": bytes(6)}
+    frame: bytes = FrameWriter(True).frame(0, 0, 0, 0, 0, pack_hello({**greeting(hub_id), **opening}))
+    return frame
 
 
 def greeting(hub_id: bytes) -> dict[str, Any]:
