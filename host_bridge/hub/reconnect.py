@@ -388,7 +388,7 @@ class HubLink:
         self._each(lambda listener: listener.writable(channel))
 
     def link_trace(self, reason: str, frames: list[TraceFrame]) -> None:
-        if self._keep_trace is not None:
+        if self._keep_trace is not None and not self._ended_by_change(reason):
             self._keep_trace(reason, frames)
 
     # -- the loop of attempts ------------------------------------------------------------------------------------------
@@ -506,12 +506,15 @@ class HubLink:
         """Show why the link is down; warn of it once, and note the same again only for debugging."""
         # a port that vanished is missing at the next try: that is no news
         same = self._told == end.code or (self._told, end.code) == ("port_vanished", "port_missing")
-        by_change = self._standby and end.code in HUB_REASONS  # the hub ended it for the other path's sake
-        level = logging.DEBUG if same or by_change else logging.WARNING
+        level = logging.DEBUG if same or self._ended_by_change(end.code) else logging.WARNING
         what = "the path on standby is no good" if self._standby else "no link to the hub"
         log.log(level, what + ": %s (%s)%s", end.code, end.detail, f" {end.remedy}" if end.remedy else "")
         self._told = end.code
         self._set_down(end.code, end.detail, end.remedy)
+
+    def _ended_by_change(self, reason: str) -> bool:
+        """The hub ended it in order, for the other path's sake."""
+        return self._standby and reason in HUB_REASONS
 
     def _set_down(self, reason: str, detail: str, remedy: str | None) -> None:
         # A prompt is printed once: a port that showed one stays "repl" until it vanishes or a frame comes.

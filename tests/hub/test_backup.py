@@ -52,6 +52,7 @@ class Bench:
         self.hub = TwoPathHub(lines)
         self.listener = Listener()
         self.published: list[LinkEvent] = []
+        self.traced: list[str] = []
         self.link: Any = None
 
     def start(self, limits: PathLimits = QUICK, options: HubLinkOptions = OPTIONS) -> BackedUpLink:
@@ -61,6 +62,7 @@ class Bench:
             backup_options=options,
             limits=limits,
             publish=self.published.append,
+            keep_trace=lambda reason, frames: self.traced.append(reason),
             rng=random.Random(1),
         )
         self.link.add_listener(self.listener)
@@ -150,6 +152,7 @@ async def test_a_good_primary_is_handed_back_to_with_one_short_break(bench: Benc
     assert bench.ups_and_downs() == ["up", "down", "up", "down", "up"]
     assert ("down", ENDED_BY_CHANGE) in bench.listener.events
     assert bench.reasons() <= {"starting", CHANGING}
+    assert bench.traced == ["port_vanished"], "the hand back was in order"
 
 
 async def test_no_change_of_path_takes_away_what_was_counted(bench: Bench) -> None:
