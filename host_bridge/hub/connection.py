@@ -203,6 +203,8 @@ class HubConnection:
             if reason.code in (STOPPED, STANDBY):
                 drain = True
                 self._say_goodbye()
+            if reason.code in ("port_vanished", "port_missing"):
+                self._console.forget_repl()  # what is plugged in next has shown no prompt
             return reason
         finally:
             self._end("closed", "the connection was cancelled")

@@ -20,6 +20,7 @@ from host_bridge.hub.connection import (
     HubConnection,
     TraceFrame,
 )
+from host_bridge.hub.console import Console
 from host_bridge.hub.transport import RESET_PULSE, TransportError, TransportFull
 from hublink.frame import DATA, FrameReader, FrameWriter
 from hublink.messages import PRINTER
@@ -473,6 +474,26 @@ async def test_only_silence_is_looked_into() -> None:
     await bench.up()
     bench.give(("text", b">>> "), ("down", "hub_restarted"))
     assert (await bench.end()).code == "hub_restarted"
+
+
+@pytest.mark.parametrize("code", ["port_vanished", "port_missing", "io_error"])
+async def test_a_prompt_is_forgotten_with_its_port_and_only_then(code: Any) -> None:
+    console = Console()
+    bench = Bench(console=console)
+    await bench.run()
+    bench.give(("text", b">>> "))
+    bench.connection.lost(TransportError(code, "gone"))
+    await bench.end()
+    assert console.repl_seen == (code == "io_error")
+
+
+async def test_a_prompt_is_forgotten_when_its_port_is_missing_at_the_next_try() -> None:
+    console = Console()
+    console.feed(b">>> ")
+    bench = Bench(console=console)
+    bench.transport.open_error = TransportError("port_missing", "gone")
+    await within(bench.connection.run())
+    assert not console.repl_seen
 
 
 async def test_an_unknown_event_is_an_error_and_the_timers_go_on() -> None:
