@@ -16,6 +16,7 @@ from host_bridge.hub.backup import BackedUpLink
 from host_bridge.hub.reconnect import HubLink
 from host_bridge.interfaces.services import KICK_TIME_TO_LIVE_MS
 from host_bridge.journal import Journal, JournalError
+from host_bridge.journal.records import TRACE_KIND
 from host_bridge.plain_text import plain
 from host_bridge.state import Devices, HubState
 from host_bridge.watch.crumb import explain
@@ -188,7 +189,7 @@ class HubDevices:
 
     def keep_trace(self, reason: str, frames: list[tuple[object, ...]]) -> None:
         """The last frames each way of a link that failed, for the technician."""
-        self._note("link_trace", reason=reason, frames=frames[-200:])
+        self._note(TRACE_KIND, reason=reason, frames=frames[-200:])
 
     def _on_faults(self, numbers: bytes) -> None:
         codes = self._faults.report_hub(numbers)

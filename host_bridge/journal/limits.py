@@ -18,7 +18,14 @@ class JournalLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         int,
         Meta(ge=32 << 20, le=1 << 40, description="Size of the journal's file; the oldest finished jobs make room."),
     ] = 512 << 20
-    max_events: Annotated[int, Meta(ge=100, le=10_000_000, description="Events kept for the technician.")] = 100_000
+    max_events: Annotated[
+        int,
+        Meta(
+            ge=100,
+            le=10_000_000,
+            description="Events kept for the technician; fewer if they would take an eighth of max_bytes.",
+        ),
+    ] = 100_000
     min_free_bytes: Annotated[
         int,
         Meta(

@@ -18,6 +18,8 @@ CHUNK_BYTES = 4 << 20
 CHUNK_MS = 10  # jobs lie scattered over their indexes: 500 of a long journal took a quarter of a second
 CHUNK_PAGES = 1000  # given back to the file system at a time
 KEPT_SCANS = 1000  # a hub that resends from its ring of 64 must meet them again
+EVENTS_PART = 8  # of the file is what events may take, so that they never cost a job its bytes
+EVENT_BYTES = 256  # an event takes less than half of this with its index, a task's traceback four times as much
 SPARE_PART = 16  # prune to one sixteenth below the limit, so that new jobs need not make room for themselves
 
 
@@ -65,9 +67,14 @@ def _old_events(store: Store) -> int:
     return _delete(store, "events", "event_id", "at < ?", _horizon(store))
 
 
+def _surplus_traces(store: Store) -> int:
+    return store.drop_surplus_traces()
+
+
 def _surplus_events(store: Store) -> int:
+    kept = min(store.limits.max_events, store.limits.max_bytes // EVENTS_PART // EVENT_BYTES)
     row = store.connection.execute(
-        "SELECT event_id FROM events ORDER BY event_id DESC LIMIT 1 OFFSET ?", (store.limits.max_events,)
+        "SELECT event_id FROM events ORDER BY event_id DESC LIMIT 1 OFFSET ?", (kept,)
     ).fetchone()
     return 0 if row is None else _delete(store, "events", "event_id", "event_id <= ?", row[0])
 
@@ -118,6 +125,7 @@ STEPS: tuple[tuple[str, Callable[[Store], int]], ...] = (
     ("scans", _old_scans),
     ("kicks", _old_kicks),
     ("events", _old_events),
+    ("events", _surplus_traces),
     ("events", _surplus_events),
     ("jobs", _large_jobs),
     ("scans", _surplus_scans),

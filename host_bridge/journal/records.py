@@ -6,6 +6,8 @@ import enum
 
 import msgspec
 
+TRACE_KIND = "link_trace"  # of an event: the last frames of a link that failed
+
 
 class JobState(enum.StrEnum):
     """The life of a job; the last four are final."""

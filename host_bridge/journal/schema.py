@@ -95,6 +95,8 @@ MIGRATIONS: tuple[Migration, ...] = (
         )""",
         "CREATE INDEX events_age ON events (at)",
     ),
+    # 2: traces, the largest events by far, are limited by a number of their own
+    ("CREATE INDEX events_traces ON events (event_id) WHERE kind = 'link_trace'",),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

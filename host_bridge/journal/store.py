@@ -15,11 +15,13 @@ import msgspec
 
 from host_bridge.journal.errors import IdempotencyMismatch, IllegalTransition, JournalFull, UnknownRecord
 from host_bridge.journal.limits import JournalLimits
-from host_bridge.journal.records import Job, JobState, JournalEvent, Kick, KickState, Scan, ScanState
+from host_bridge.journal.records import TRACE_KIND, Job, JobState, JournalEvent, Kick, KickState, Scan, ScanState
 from host_bridge.journal.room import DiskRoom
 
 MAX_ROWS = 1000  # the most that one list answers
 MAX_DETAIL_BYTES = 256 << 10  # of one event; the trace of a lost link is the largest
+KEPT_TRACES = 200  # 10 kB each, and a link with a loose plug fails once a second
+TRACES_DROPPED = 50  # at a time
 CLOCK_SLACK_S = 5.0  # a scan further in the future than this was read before the clock was set back: its age is unknown
 DAY_S = 86_400.0
 KEY_LIFE_S = DAY_S  # a till may retry for a day
@@ -293,7 +295,17 @@ class Store:
                 {"truncated": len(encoded), "begin": encoded[: MAX_DETAIL_BYTES // 2].decode(errors="replace")}
             )
         event_id = self._insert("INSERT INTO events (at, kind, detail) VALUES (?,?,?)", (at, kind, encoded))
+        if kind == TRACE_KIND:
+            self.drop_surplus_traces()
         return _event((event_id, at, kind, encoded))
+
+    def drop_surplus_traces(self) -> int:
+        """Remove some of the oldest traces beyond those kept; return how many. What else happened stays."""
+        return self.connection.execute(
+            "DELETE FROM events WHERE event_id IN (SELECT event_id FROM events WHERE kind = 'link_trace'"
+            " ORDER BY event_id DESC LIMIT ? OFFSET ?)",
+            (TRACES_DROPPED, KEPT_TRACES),
+        ).rowcount
 
     def events(self, limit: int, after: int) -> list[JournalEvent]:
         if after > 0:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from host_bridge.journal import Job, JobState, Journal, JournalFull, JournalLimits, KickState, ScanState, pruning, store
+from host_bridge.journal.records import TRACE_KIND
 from host_bridge.journal.store import DAY_S
 from tests.journal.bench import NOON, QUEUED, SENDING, commits_of, on_connection, print_job, scan
 
@@ -95,13 +96,13 @@ async def test_a_file_that_grew_too_large_shrinks_on_the_disk(tmp_path, clock):
 
 async def test_records_events_and_scans_make_room_too_when_bytes_of_jobs_are_not_the_reason(tmp_path, clock):
     path = tmp_path / "journal.db"
-    journal = await Journal.open(path, JournalLimits(max_bytes=300_000, min_free_bytes=0), clock)
+    journal = await Journal.open(path, JournalLimits(max_bytes=210_000, min_free_bytes=0), clock)
     await asyncio.gather(*(scan(journal, number) for number in range(3000)))
     await asyncio.gather(*(journal.settle_scan(number, ScanState.DELIVERED) for number in range(1, 2990)))
     await asyncio.gather(*(journal.add_event("noise", {"n": n}) for n in range(3000)))
     pruned = await journal.prune()
     assert pruned.scans == 2000, "the newest stay, a hub may send them again"
-    assert path.stat().st_size <= 300_000
+    assert path.stat().st_size <= 210_000
     assert len(await journal.waiting_scans()) == 11
     await journal.close()
 
@@ -114,8 +115,59 @@ async def test_events_are_bounded_by_their_number(tmp_path, clock):
     await journal.close()
 
 
+async def test_a_flapping_links_traces_cost_no_job_its_bytes_and_no_other_event_its_place(tmp_path, clock):
+    limits = JournalLimits(min_free_bytes=0, max_bytes=32 << 20)  # the smallest that the settings allow
+    journal = await Journal.open(tmp_path / "journal.db", limits, clock)
+    finished = [await print_job(journal, bytes([number]) * 250_000) for number in range(100)]
+    before = await journal._worker.call(lambda s: s.used_bytes())
+    frames = [(number, "out", "DATA", 65, 31_234, 54_321, 12_345, 748) for number in range(200)]
+    for number in range(3):
+        await journal.add_event("hub_started", {"n": number})
+    for _ in range(12):  # an hour of a plug that is out and in again each second
+        added = (journal.add_event(TRACE_KIND, {"reason": "silent", "frames": frames}) for _ in range(300))
+        await asyncio.gather(*added)
+    grown = await journal._worker.call(lambda s: s.used_bytes()) - before
+    assert grown < limits.max_bytes / pruning.EVENTS_PART, "already while they come"
+    await journal.prune()
+    assert [await journal.job_data(job_id) is not None for job_id in finished] == [True] * 100
+    kept = await journal.events(1000)
+    assert [event.kind for event in kept] == ["hub_started"] * 3 + [TRACE_KIND] * store.KEPT_TRACES
+    assert kept[-1].event_id == 3 + 12 * 300, "the newest"
+    await journal.close()
+
+
+async def test_events_give_way_before_jobs(tmp_path, clock):
+    limits = JournalLimits(max_bytes=2_000_000, min_free_bytes=0)
+    journal = await Journal.open(tmp_path / "journal.db", limits, clock)
+    finished = [await print_job(journal, bytes([number]) * 50_000) for number in range(25)]
+    await on_connection(
+        journal,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000)"
+        " INSERT INTO events (at, kind, detail) SELECT ?, 'link_down', '{\"reason\": \"silent\"}' FROM n",
+        NOON,
+    )
+    before = await journal._worker.call(lambda s: s.used_bytes())
+    assert before > limits.max_bytes
+    pruned = await journal.prune()
+    assert (pruned.jobs, pruned.events) == (0, 20_000 - limits.max_bytes // pruning.EVENTS_PART // pruning.EVENT_BYTES)
+    assert [await journal.job_data(job_id) is not None for job_id in finished] == [True] * 25
+    await journal.close()
+
+
+async def test_traces_that_an_older_program_left_are_removed(journal):
+    many = store.KEPT_TRACES + 3 * store.TRACES_DROPPED
+    await on_connection(
+        journal,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?)"
+        " INSERT INTO events (at, kind, detail) SELECT ?, 'link_trace', '{}' FROM n",
+        *(many, NOON),
+    )
+    assert (await journal.prune()).events == 3 * store.TRACES_DROPPED
+    assert (await journal.events(1))[0].event_id == many
+
+
 async def test_a_journal_filled_by_open_jobs_refuses_new_ones_and_finishes_the_open_ones(tmp_path, clock):
-    journal = await Journal.open(tmp_path / "journal.db", JournalLimits(max_bytes=1_000_000, min_free_bytes=0), clock)
+    journal = await Journal.open(tmp_path / "journal.db", JournalLimits(max_bytes=1_010_000, min_free_bytes=0), clock)
     accepted: list[Job] = []
     with pytest.raises(JournalFull, match=r"journal\.max_bytes"):
         while len(accepted) < 100:
@@ -163,6 +215,7 @@ async def test_what_is_asked_often_is_answered_from_an_index(journal):
     await journal.add_kick("api", 1)
     await journal.abandon_open_kicks("bridge_restarted")
     await journal.add_event("test", {})
+    await journal.add_event(TRACE_KIND, {})
     await journal.events(10)
     await journal.events(10, after=1)
     await journal.prune()
