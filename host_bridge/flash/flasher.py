@@ -32,6 +32,10 @@ HOLD_BUTTON: Final = Text(
     "The hub is running. Hold its safe-mode button, pull its USB plug, put it back in, count to three, let go.",
     "集线盒正在运行。请按住安全模式按钮，拔下 USB 插头再插回，数到三后松开。",
 )
+NO_FILE_SYSTEM: Final = Text(
+    "The board has no file system: formatting was cut off, or its flash held other software. Formatting it.",
+    "开发板没有文件系统：格式化曾被中断，或闪存中有其他软件的数据。正在格式化。",
+)
 
 # What a technician is told while it goes on.
 Tell = Callable[[Text], None]
@@ -76,6 +80,9 @@ class Flasher:
             identity = prompt.identify()
             self._tell(Text(f"Found {identity.machine} on {self.port}.", f"在 {self.port} 找到 {identity.machine}。"))
             laid, board_name = self._board_file(prompt, identity, board, name)
+            if not prompt.has_file_system():
+                self._tell(NO_FILE_SYSTEM)
+                prompt.make_file_system()
             plan = install(prompt, [*firmware, laid], progress)
             prompt.reset()
         self._tell(Text("The hub starts; waiting for its greeting.", "集线盒正在启动，等待握手。"))

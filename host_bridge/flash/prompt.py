@@ -74,6 +74,25 @@ except Exception:
     pass
 """
 
+# The block size of what is mounted as /; 0 if nothing is.
+_MOUNTED = "import os\nprint(os.statvfs('/')[0])"
+# What MicroPython does at its first start. An ESP32 does it only where its flash is blank: else it repeats until Ctrl-C
+# that the file system is damaged (inisetup.py), and has none. One that can be mounted is left as it is.
+_MOUNT_OR_FORMAT = """
+import vfs
+try:
+    from flashbdev import bdev
+    _kind, _how = (vfs.VfsFat if bdev.info()[4] == 'ffat' else vfs.VfsLfs2), {}
+except ImportError:
+    import rp2
+    bdev, _kind, _how = rp2.Flash(), vfs.VfsLfs2, {'progsize': 256}
+try:
+    vfs.mount(_kind(bdev, **_how), '/')
+except OSError:
+    _kind.mkfs(bdev, **_how)
+    vfs.mount(_kind(bdev, **_how), '/')
+"""
+
 
 class Identity(NamedTuple):
     """What MicroPython says about the board it runs on."""
@@ -122,6 +141,13 @@ class Prompt:
                 ),
             )
         return who
+
+    def has_file_system(self) -> bool:
+        return bool(self._value(_MOUNTED))
+
+    def make_file_system(self) -> None:
+        """Mount the board's file system, or format it if it can't be mounted. Raises FlashError."""
+        self._do(lambda: self._transport.exec(_MOUNT_OR_FORMAT), "/")
 
     def files(self) -> dict[str, FileOnBoard]:
         """Every file on the board, with its hash."""

@@ -14,6 +14,7 @@ import io
 import json
 import os
 import re
+import shutil
 import threading
 import time
 import traceback
@@ -51,6 +52,8 @@ class FakeBoard:
         self.operations = 0
         self.renames_over = True
         self.full_after_bytes: int | None = None
+        self.formatted = True  # else its flash holds what no file system is, and isn't blank
+        self.mounted = True
         self.boots = 0
         self.running = False
         self.obeys = True  # its firmware knows how to give the prompt when it is asked
@@ -61,6 +64,7 @@ class FakeBoard:
         self._link: Any = None
         self._raw = False
         self._line = ""  # typed at the prompt
+        self._complains = False  # about its file system, until Ctrl-C
         self._globals: dict[str, Any] = {}
         self._stop = threading.Event()
         self._master, self._slave = os.openpty()
@@ -102,10 +106,14 @@ class FakeBoard:
         self.boots += 1
         self._raw = False
         self._globals = {}
-        self.running = (self.root / "main.py").exists() and not button and not self._asked
+        self.mounted = self.formatted
+        self._complains = not self.formatted
+        self.running = self.mounted and (self.root / "main.py").exists() and not button and not self._asked
         self._asked = False
         self._link = None
-        if not self.running:
+        if self._complains:
+            self._say(b"The filesystem appears to be corrupted.\r\n")
+        elif not self.running:
             self._say(b'\r\nMicroPython v1.28.0; Type "help()" for more information.\r\n' + PROMPT)
 
     def _live(self) -> None:
@@ -168,7 +176,10 @@ class FakeBoard:
         while buffer:
             if not self._raw:
                 key = buffer.pop(0)
+                if self._complains and key != 3:
+                    continue
                 if key == 3:
+                    self._complains = False
                     self._say(b"\r\n" + PROMPT)
                 elif key == 2:
                     self._say(b"\r\nMicroPython v1.28.0\r\n" + PROMPT)
@@ -228,7 +239,13 @@ class FakeBoard:
             "machine": types.SimpleNamespace(unique_id=lambda: b"\xe6\x60\x58\x38", reset=self._boot),
             "hashlib": hashlib,
             "binascii": binascii,
+            "vfs": self._vfs(),
         }
+        if self.build.startswith("ESP32"):
+            partition = (1, 0x81, 0x200000, 0x200000, "vfs", False)
+            modules["flashbdev"] = types.SimpleNamespace(bdev=types.SimpleNamespace(info=lambda: partition))
+        else:
+            modules["rp2"] = types.SimpleNamespace(Flash=object)
         if (self.root / "main.py").exists():
             modules["hub"] = types.SimpleNamespace(survival=types.SimpleNamespace(forgive_boot=self._forget_asking))
 
@@ -251,7 +268,31 @@ class FakeBoard:
             raise PowerCut
 
     def _path(self, name: str) -> Path:
+        if not self.mounted:
+            raise OSError(errno.ENODEV, "ENODEV")
         return self.root / name.lstrip("/")
+
+    def _vfs(self) -> types.SimpleNamespace:
+        board = self
+
+        class VfsLfs2:
+            def __init__(self, _device: object, **_how: int) -> None:
+                if not board.formatted:
+                    raise OSError(errno.EFAULT, "LFS_ERR_CORRUPT")
+
+            @staticmethod
+            def mkfs(_device: object, **_how: int) -> None:
+                board._operate()
+                board.formatted = False
+                for path in board.root.iterdir():
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                board._operate()
+                board.formatted = True
+
+        def mount(_file_system: object, _path: str) -> None:
+            self.mounted = True
+
+        return types.SimpleNamespace(VfsLfs2=VfsLfs2, VfsFat=None, mount=mount)
 
     def _open(self, name: str, mode: str = "r") -> Any:
         if "w" not in mode:
@@ -280,6 +321,8 @@ class FakeBoard:
             old.replace(new)
 
         def ilistdir(name: str) -> list[tuple[str, int, int, int]]:
+            if not self.mounted:  # what is mounted elsewhere would be listed
+                return []
             return [
                 (path.name, 0x4000 if path.is_dir() else 0x8000, 0, path.stat().st_size)
                 for path in sorted(self._path(name).iterdir())
@@ -289,8 +332,11 @@ class FakeBoard:
             path = self._path(name)
             return (0x4000 if path.is_dir() else 0x8000, 0, 0, 0, 0, 0, path.stat().st_size, 0, 0, 0)
 
+        def statvfs(_name: str) -> tuple[int, ...]:
+            return (4096, 4096, 512, 500, 500, 0, 0, 0, 0, 255) if self.mounted else (0,) * 9 + (128,)
+
         return types.SimpleNamespace(
-            ilistdir=ilistdir, stat=stat, mkdir=changing(Path.mkdir), remove=changing(Path.unlink),
+            ilistdir=ilistdir, stat=stat, statvfs=statvfs, mkdir=changing(Path.mkdir), remove=changing(Path.unlink),
             rmdir=changing(Path.rmdir), rename=changing(rename), sync=lambda: None,
             uname=lambda: ("rp2", "rp2", "1.28.0", "v1.28.0", self.machine),
         )  # fmt: skip

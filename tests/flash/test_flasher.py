@@ -155,6 +155,40 @@ def test_the_wrong_board_is_not_flashed(tmp_path: Path) -> None:
         assert Technician(board).flash().board == "esp32_devkitc"
 
 
+@pytest.mark.parametrize("operations", [None, 0, 1, 2, 5])
+def test_an_esp32_whose_flash_held_other_software_gets_a_file_system_and_if_cut_off_by_the_same_command(
+    tmp_path: Path, operations: int | None
+) -> None:
+    board = FakeBoard(tmp_path / "flash", "Generic ESP32 module with ESP32", "ESP32_GENERIC")
+    board.formatted = False
+    with board:
+        technician = Technician(board)
+        if operations is not None:
+            board.cut_after = operations
+            with pytest.raises(FlashError, match="stopped answering"):
+                technician.flash()
+        assert technician.flash().hello["board"] == "esp32_devkitc"
+    assert "no file system" in technician.said()
+    assert {path: data for path, data in board.files().items() if path != "board.json"} == {
+        file.path: file.data for file in FIRMWARE
+    }
+
+
+def test_a_file_system_that_is_only_not_mounted_keeps_its_files(board: FakeBoard) -> None:
+    (board.root / "notes.txt").write_text("x")
+    board.mounted = False
+    Technician(board).flash()
+    assert board.files()["notes.txt"] == b"x"
+
+
+def test_the_wrong_board_is_not_formatted(tmp_path: Path) -> None:
+    board = FakeBoard(tmp_path / "flash", "Generic ESP32 module with ESP32", "ESP32_GENERIC")
+    board.formatted = False
+    with board, pytest.raises(FlashError, match="pico is for rp2040"):
+        Technician(board).flash(board=files.read("pico"))
+    assert board.operations == 0
+
+
 def test_a_board_that_is_not_known_wants_a_file(tmp_path: Path) -> None:
     with (
         FakeBoard(tmp_path / "flash", "Teensy 4.1 with MIMXRT1062DVJ6A", "TEENSY41") as board,
