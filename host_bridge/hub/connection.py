@@ -479,7 +479,7 @@ class HubConnection:
         before = self._at_last_frame
         since = {name: count - before.get(name, 0) for name, count in self._link.statistics.items()}
         if since.get("error_version"):
-            return "version_mismatch", "the hub frames its messages in a version that this bridge doesn't know"
+            return "version_mismatch", "the hub frames its messages in a newer version than this bridge can read"
         damaged = since.get("error_checksum", 0) + since.get("error_length", 0)
         seen_bytes = since["bytes_in"]
         if damaged or seen_bytes - since.get("text_bytes", 0) >= GARBAGE_MIN_BYTES:

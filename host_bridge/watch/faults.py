@@ -36,7 +36,7 @@ _LINK_FAULTS = {
     "repl": "hub_at_prompt",
     "firmware_too_old": "firmware_too_old",
     "bridge_too_old": "bridge_too_old",
-    "version_mismatch": "firmware_too_old",
+    "version_mismatch": "bridge_too_old",  # of the framing; the first is 1, so another is newer
     "two_hubs": "two_hubs",
     "other_hub": "other_hub",
     "same_hub": "same_hub",

@@ -16,6 +16,7 @@ from host_bridge.hub import connection
 from host_bridge.watch.faults import _LINK_FAULTS, FaultBoard
 from host_bridge.watch.texts import FAULT_TEXTS
 from hublink.fault_table import BY_NUMBER, ERROR, FAULTS, NOTICE, NUMBER_OF, WARNING
+from hublink.frame import FRAMING_VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 CODES = [entry[1] for entry in FAULTS]
@@ -134,6 +135,14 @@ def test_looking_for_the_hub_and_having_stopped_are_no_faults(reason: str) -> No
     faults, _ = board()
     faults.report_link("down", reason)
     assert active(faults) == []
+
+
+@pytest.mark.parametrize("reason", ["version_mismatch", "bridge_too_old"])
+def test_a_hub_that_is_newer_than_its_bridge_asks_for_a_newer_bridge(reason: str) -> None:
+    assert FRAMING_VERSION == 1  # from 2 on a foreign framing may also be an older one, and the connection has to tell
+    faults, _ = board()
+    faults.report_link("down", reason)
+    assert active(faults) == ["bridge_too_old"]
 
 
 def test_every_reason_leads_to_a_fault_that_exists() -> None:
