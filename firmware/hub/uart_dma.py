@@ -85,8 +85,11 @@ class DmaFeeder:
 
     def forget(self):
         """What is on its way is to be thrown away; the UART's own part is its owner's."""
-        self._going = False
-        self._dma.close()  # not only stopped: a channel that is stopped may say that it is done (RP2040-E13)
+        dma = self._dma
+        dma.irq(None)  # first: a channel that is stopped may say that it is done (RP2040-E13)
+        dma.ctrl = dma.pack_ctrl(enable=False)  # or it begins anew when it is stopped (RP2350-E5)
+        dma.active(False)  # before MicroPython 1.27 `close` lets it run on, and the next one claimed is the same
+        dma.close()
         self._open()
 
     def _open(self):

@@ -27,7 +27,7 @@ def rp2(life: Life) -> types.ModuleType:
 
 
 class Channel:
-    """Knows the registers of UARTs, and nothing else."""
+    """Knows the registers of UARTs, and nothing else. To close it stops nothing, as before MicroPython 1.27."""
 
     life: Life
 
@@ -42,19 +42,27 @@ class Channel:
     def pack_ctrl(self, **fields: int) -> tuple[tuple[str, int], ...]:
         return tuple(sorted(fields.items()))
 
-    def irq(self, handler: Callable[[Any], object], hard: bool) -> None:
-        assert hard, "a soft one waits for the program"
+    def irq(self, handler: Callable[[Any], object] | None, hard: bool = False) -> None:
+        assert hard or not handler, "a soft one waits for the program"
         self._handler = handler
 
     def active(self, value: bool) -> None:
-        assert value and self.ctrl[:2] == (("inc_write", 0), ("irq_quiet", 0)) and self.ctrl[2] == ("size", 0)
+        if not value:
+            self._stop()
+            return
+        assert self.ctrl[:2] == (("inc_write", 0), ("irq_quiet", 0)) and self.ctrl[2] == ("size", 0)
         assert self.count == len(self.read) > 0
         self._line = self.life.board.line(UART_REGISTERS[self.write, self.ctrl[3][1]])
         self._line.feed_by(self if self.life.alive else None)
 
-    def close(self) -> None:
+    def _stop(self) -> None:
+        assert self.ctrl == (("enable", 0),), "an RP2350 begins anew what is stopped (RP2350-E5)"
         if self._line:
             self._line.feed_by(None)
+        if self._handler:  # an RP2040 may say that it is done (RP2040-E13)
+            self._handler(self)
+
+    def close(self) -> None:
         self._handler = None
 
     def take(self, limit: int) -> bytes:

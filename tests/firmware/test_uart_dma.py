@@ -188,15 +188,15 @@ class Channel:
     def pack_ctrl(self, **fields: int) -> int:
         return 0
 
-    def irq(self, handler: Callable[[Any], object], hard: bool) -> None:
+    def irq(self, handler: Callable[[Any], object] | None, hard: bool = False) -> None:
         self.handler = handler
 
     def active(self, value: bool) -> None:
-        assert not self.going, "a piece was begun in the middle of another one"
-        self.going = True
+        assert not (value and self.going), "a piece was begun in the middle of another one"
+        self.going = value
 
     def close(self) -> None:
-        self.going = False
+        assert not self.going, "it goes on: before MicroPython 1.27 nothing else stops it"
 
     def end_piece(self) -> bool:
         """The line has taken it."""
@@ -204,7 +204,8 @@ class Channel:
             return False
         self.gone += self.read
         self.count, self.going = 0, False
-        self.handler(self)
+        if self.handler:
+            self.handler(self)
         return True
 
 
