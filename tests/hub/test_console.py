@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_bridge.hub.console import LINE_LIMIT_CHARS, LINES_KEPT, TRACEBACK_LIMIT_LINES, Console
+from host_bridge.hub.console import (
+    LINE_LIMIT_CHARS,
+    LINES_KEPT,
+    LOG_LINES,
+    LOG_TRACEBACKS,
+    LOG_WINDOW_S,
+    TRACEBACK_LIMIT_LINES,
+    Console,
+)
 
 TRACEBACK = b"""Traceback (most recent call last):\r
   File "hub/printer.py", line 12, in run\r
@@ -39,6 +47,48 @@ def test_an_endless_traceback_is_cut(caplog: pytest.LogCaptureFixture) -> None:
     console = Console()
     console.feed(b"Traceback (most recent call last):\n" + b"  File x\n" * 1000)
     assert len(caplog.records[0].getMessage().splitlines()) <= TRACEBACK_LIMIT_LINES + 1
+
+
+def test_of_a_flood_of_text_so_many_lines_a_minute_are_logged_and_the_others_counted_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    now = 0.0
+    console = Console("till 1", lambda: now)
+    for number in range(LOG_LINES + 500):
+        console.feed(b"line %d\n" % number)
+    assert caplog.messages == [f"till 1 says: line {number}" for number in range(LOG_LINES)]
+    assert console.lines[-1] == f"line {LOG_LINES + 499}", "what is kept for a look is not the log's matter"
+    caplog.clear()
+    now = LOG_WINDOW_S - 0.001
+    console.feed(b"too early\n")
+    assert caplog.messages == []
+    now = LOG_WINDOW_S
+    console.feed(b"again\nand again\n")
+    assert caplog.messages == [
+        "till 1 says more: 501 lines left out",
+        "till 1 says: again",
+        "till 1 says: and again",
+    ]
+
+
+def test_what_was_left_out_is_told_at_the_end_if_no_more_text_comes(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    console = Console("till 1", lambda: 0.0)
+    console.feed(b"line\n" * (LOG_LINES + 7))
+    console.flush()
+    console.flush()
+    assert caplog.messages[LOG_LINES:] == ["till 1 says more: 7 lines left out"]
+
+
+def test_chatter_hides_no_exception_and_exceptions_have_a_limit_too(caplog: pytest.LogCaptureFixture) -> None:
+    console = Console("till 1", lambda: 0.0)
+    console.feed(b"chatter\n" * (LOG_LINES + 1))
+    console.feed(TRACEBACK * (LOG_TRACEBACKS + 3))
+    console.flush()
+    errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert [error.split(":")[0] for error in errors[:-1]] == ["till 1 reports an exception"] * LOG_TRACEBACKS
+    assert errors[-1] == "till 1 reports more: 3 exceptions left out"
 
 
 @given(st.lists(st.binary(max_size=2000), max_size=20))
