@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 import tomllib
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NamedTuple, get_args, get_type_hints
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from host_bridge.boards.chips import CHIPS, MODELS, WATCHDOG_MS, Chip, Model
+from host_bridge.boards.document import unknown_keys, wrong_values
 from host_bridge.boards.files import BoardFile
-from host_bridge.boards.schema import Board, Drawer, Indicator, Link, Printer, Scanner, Section
+from host_bridge.boards.schema import Board, Drawer, Indicator, Link, Printer, Scanner
 from host_bridge.state import Text
 
 FINDINGS_LIMIT = 100  # of one file
-SHOWN_CHARACTERS_MAX = 60  # of a wrong value
 INDICATOR_PINS = {"mono": ("pin",), "rgb": ("red", "green", "blue"), "ws2812": ("pin",), "onboard": (), "none": ()}
 
 
@@ -47,16 +45,17 @@ def check(file: BoardFile) -> tuple[Board | None, list[Finding]]:
     except tomllib.TOMLDecodeError as error:
         text = Text(f"this is no TOML: {error}", f"不是有效的 TOML：{error}")
         return None, [Finding(file=file.name, key="", severity="error", reason=text)]
+    unknown = unknown_keys(document)
+    wrong = list(wrong_values(document))
     findings = [
-        Finding(file=file.name, key=key, severity="error", reason=reason, remedy=remedy)
-        for key, reason, remedy in _unknown_keys(document)
+        Finding(
+            file=file.name, key=each.key, severity="error", reason=each.reason, remedy=each.remedy, pins=[*each.pins]
+        )
+        for each in (*unknown, *wrong)
     ]
-    try:
-        board = msgspec.convert(document, Board)
-    except msgspec.ValidationError as error:
-        key, reason = _explain(str(error), document)
-        findings.append(Finding(file=file.name, key=key, severity="error", reason=reason))
+    if wrong:
         return None, findings[:FINDINGS_LIMIT]
+    board = msgspec.convert(document, Board)
     found = [*findings, *_Checker(file.name, board).findings()]
     return board, sorted(found, key=lambda finding: finding.severity)[:FINDINGS_LIMIT]
 
@@ -140,7 +139,7 @@ class _Checker:
         warning: bool = False,
     ) -> Finding:
         """`pins`: what would do; those given away elsewhere or not led out are left away."""
-        free = [pin for pin in pins if pin not in self._given and self._is_free_on_board(pin)]
+        free = [pin for pin in pins if pin not in self._given and (self._model is None or self._model.is_free(pin))]
         return Finding(
             file=self._file,
             key=key,
@@ -149,10 +148,6 @@ class _Checker:
             remedy=Text(*remedy) if remedy else None,
             pins=free,
         )
-
-    def _is_free_on_board(self, gpio: int) -> bool:
-        model = self._model
-        return model is None or (model.pin_of(gpio) is not None and gpio not in model.taken)
 
     def _port(self) -> Iterator[Finding]:
         if self._board.chip == "simulated":
@@ -597,91 +592,3 @@ class _Checker:
                 ("Fit 4.7 kΩ from the pin to ground.", "请在该引脚与地之间接 4.7 kΩ 电阻。"),
                 warning=True,
             )
-
-
-# --- the schema's errors, in a technician's words
-
-
-def _unknown_keys(document: dict[str, Any]) -> list[tuple[str, Text, Text | None]]:
-    """Every unknown key, taken out of the document so that the rest can be judged."""
-    found = []
-    for prefix, table, section in _tables(document):
-        known = section.__struct_fields__
-        for key in [key for key in table if key not in known]:
-            del table[key]
-            close = difflib.get_close_matches(key, known, n=1)
-            remedy = Text(f"Did you mean {close[0]}?", f"是否应为 {close[0]}？") if close else None
-            names = ", ".join(known)
-            reason = Text(f"no such key; known here are {names}", f"没有该项；此处可用：{names}")
-            found.append((prefix + key, reason, remedy))
-    return found
-
-
-def _tables(document: dict[str, Any]) -> list[tuple[str, dict[str, Any], type[Section]]]:
-    """The document and its tables, with the schema of each."""
-    tables: list[tuple[str, dict[str, Any], type[Section]]] = [("", document, Board)]
-    for key, hint in get_type_hints(Board).items():
-        for part in (hint, *get_args(hint)):
-            if isinstance(part, type) and issubclass(part, Section) and isinstance(document.get(key), dict):
-                tables.append((f"{key}.", document[key], part))
-    return tables
-
-
-_AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
-_MISSING = re.compile(r"Object missing required field `(?P<key>[^`]+)`")
-_EXPECTED = re.compile(r"Expected `(?P<want>[^`]+)`(?:, got `(?P<got>[^`]+)`)?(?P<rest>.*)")
-_TYPES_ZH = {"int": "整数", "str": "文本", "bool": "true 或 false", "array": "列表", "object": "表", "null": "空"}
-
-
-def _explain(message: str, document: dict[str, Any]) -> tuple[str, Text]:
-    """msgspec's message as a key and a sentence."""
-    at = _AT.search(message)
-    path = at.group("path") if at else ""
-    said = message[: at.start()] if at else message
-    missing = _MISSING.match(said)
-    if missing:
-        key = ".".join(part for part in (path, missing.group("key")) if part)
-        return key, Text("it is missing", "缺少该项")
-    value = _shorten(_value_at(document, path))
-    said = said.replace(" | null`", "`")
-    if said.startswith("Invalid enum value"):
-        options = ", ".join(_options_at(path))
-        return path, Text(f"expected one of {options}, found {value}", f"应为 {options} 之一，文件中为 {value}")
-    expected = _EXPECTED.match(said)
-    if expected:
-        want, rest = expected.group("want"), expected.group("rest")
-        zh = "、".join(_TYPES_ZH.get(part.strip(), part) for part in want.split("|"))
-        return path, Text(f"expected {want}{rest}, found {value}", f"应为{zh}{rest}，文件中为 {value}")
-    return path, Text(f"{said}, found {value}", f"{said}，文件中为 {value}")
-
-
-def _shorten(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= SHOWN_CHARACTERS_MAX else text[:SHOWN_CHARACTERS_MAX] + "…"
-
-
-def _value_at(document: Any, path: str) -> Any:
-    """What the file says there; None if the path can't be followed."""
-    value = document
-    for part in re.findall(r"[^.\[\]]+", path):
-        if isinstance(value, dict):
-            value = value.get(part)
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
-            value = value[int(part)]
-        else:
-            return None if part != "..." else value
-    return value
-
-
-def _options_at(path: str) -> tuple[str, ...]:
-    """The words that a key may have."""
-    hint: Any = Board
-    for part in path.split("."):
-        hints = get_type_hints(hint) if isinstance(hint, type) else {}
-        hint = hints.get(part)
-        section = [each for each in (hint, *get_args(hint)) if isinstance(each, type) and issubclass(each, Section)]
-        hint = section[0] if section else hint
-    words = [*get_args(hint)]
-    for each in list(words):
-        words += get_args(each)
-    return tuple(repr(word) for word in words if isinstance(word, str))

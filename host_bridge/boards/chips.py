@@ -81,6 +81,10 @@ class Model(NamedTuple):
         """The header pin of a GPIO; None if it isn't led out."""
         return next((pin for pin in self.header() if pin.gpio == gpio), None)
 
+    def is_free(self, gpio: int) -> bool:
+        """It is led out, and the board itself has no use for it."""
+        return gpio not in self.taken and self.pin_of(gpio) is not None
+
 
 def _rp2_uart_pins() -> dict[tuple[int, Signal], tuple[int, ...]]:
     """UART0 on 0-3, UART1 on 4-11, UART0 on 12-19, UART1 on 20-27, UART0 on 28 and 29; in fours: TX, RX, CTS, RTS."""

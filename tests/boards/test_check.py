@@ -333,7 +333,6 @@ def test_chip_and_board_must_go_together() -> None:
     ("text", "key", "words"),
     [
         ("chip =", "", "no TOML"),
-        ("", "name", "missing"),
         (change(PICO, "tx = 0", 'tx = "GP0"'), "printer.tx", "expected int, found 'GP0'"),
         (change(PICO, "tx = 0", "tx = -1"), "printer.tx", "found -1"),
         (change(PICO, '"rp2040"', '"z80"'), "chip", "'rp2350'"),
@@ -348,6 +347,58 @@ def test_a_wrong_file_gives_file_key_and_reason(text: str, key: str, words: str)
     found = only(text, key)
     assert words in found.reason.en
     assert found.reason.zh
+
+
+def test_everything_that_is_missing_or_of_the_wrong_kind_is_told_at_once() -> None:
+    assert {each.key for each in findings("")} == {"name", "chip", "watchdog_ms", "link"}
+    text = change(change(PICO, 'kind = "rgb"', 'kind = "laser"'), "tx = 4\n", "").replace("switch = 16", "switch = 1.5")
+    found = findings(change(text, "watchdog_ms = 8000", 'watchdog_ms = "long"') + "\nextra = 1\n")
+    assert {each.key for each in found} == {
+        "watchdog_ms", "scanner.tx", "drawer.switch", "indicator.kind", "host.extra"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "pins", "remedy"),
+    [
+        (change(PICO, "tx = 0", 'tx = "GP0"'), "printer.tx", [0, 12, 28], "Write 0, the number alone."),
+        (change(PICO, "tx = 0", 'tx = "gpio12"'), "printer.tx", [0, 12, 28], "Write 12, the number alone."),
+        (change(PICO, "tx = 0", 'tx = "Kasse"'), "printer.tx", [0, 12, 28], None),
+        (change(PICO, "tx = 0", "tx = -1"), "printer.tx", [0, 12, 28], None),
+        (change(PICO, "tx = 0\n", ""), "printer.tx", [0, 12, 28], None),
+        (change(PICO, "tx = 4\n", ""), "scanner.tx", [4, 8], None),
+        (change(PICO, "cts = 2 ", "cts = true "), "printer.cts", [2, 14], None),
+        (change(PICO, "kick = [17]", 'kick = ["GP17"]'), "drawer.kick[0]", None, "Write 17, the number alone."),
+        (change(PICO, "kick = [17]", 'kick = "GP17"'), "drawer.kick", None, "Write [17]."),
+        (change(PICO, "kick = [17]", "kick = []"), "drawer.kick", None, None),
+        (change(ESP32, "switch = 4", "switch = 4.0"), "drawer.switch", [4, 13, 26, 27], None),
+        (change(S3, "red = 39", "red = 300"), "indicator.red", None, None),
+        (change(S3, "pin = 1 ", 'pin = "IO1" '), "safe_mode.pin", None, "Write 1, the number alone."),
+    ],
+)
+def test_a_pin_of_the_wrong_kind_or_a_missing_one_comes_with_those_that_would_do(
+    text: str, key: str, pins: list[int] | None, remedy: str | None
+) -> None:
+    found = only(text, key)
+    assert found.pins
+    assert pins is None or found.pins == pins
+    assert (found.remedy.en if found.remedy else None) == remedy
+
+
+def test_no_pin_would_do_for_a_third_drawer() -> None:
+    found = only(change(PICO, "kick = [17]", "kick = [17, 21, 26]"), "drawer.kick")
+    assert ("length <= 2" in found.reason.en, found.pins) == (True, [])
+
+
+def test_while_no_uart_is_chosen_the_pins_of_each_would_do() -> None:
+    found = {each.key: each for each in findings(change(change(PICO, "uart = 1\n", ""), "tx = 4\n", ""))}
+    assert set(found) == {"scanner.uart", "scanner.tx"}
+    assert found["scanner.tx"].pins == [4, 8, 12, 28]
+
+
+def test_a_pin_of_a_chip_that_nobody_knows_comes_without_any() -> None:
+    found = findings(change(PICO, '"rp2040"', '"z80"').replace("tx = 0", 'tx = "GP0"'))
+    assert [(each.key, each.pins) for each in found] == [("chip", []), ("printer.tx", [])]
 
 
 def test_every_unknown_key_is_named_with_the_one_that_was_meant() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host_bridge.boards import check, files, schema
+from host_bridge.boards import check, document, files, schema
 from hublink.fault_table import NUMBER_OF
 from tests.bridge.counter import BOARD, Counter
 from tests.firmware.board import HARD_RESET, LED, PWRON_RESET, WDT_RESET, Board
@@ -309,12 +309,8 @@ def pin_keys() -> Iterator[tuple[str, str]]:
         for part in (hint, *get_args(hint)):
             if isinstance(part, type) and issubclass(part, schema.Section):
                 for key, told in get_type_hints(part, include_extras=True).items():
-                    if _holds_pin(told):
+                    if document.holds_pin(told):
                         yield section, key
-
-
-def _holds_pin(hint: Any) -> bool:
-    return hint == schema.Pin or any(_holds_pin(part) for part in get_args(hint))
 
 
 @in_virtual_time
