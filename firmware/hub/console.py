@@ -9,7 +9,7 @@ interpreter waits for bytes, and fills the unit up with delimiters. The frame in
 
 Writing. A write with too little room in the USB buffer waits up to 500 ms for a host that has stopped reading. So no
 more is written at once than the buffer holds unless the bridge was heard meanwhile; beyond that byte by byte, each only
-where there is room for it.
+where there is room for it. (On an ESP32 nobody tells: see timed_console.py.)
 
 Ctrl-C belongs to the technician until the link opens, and again when it closes.
 """

@@ -1,5 +1,7 @@
 """The ways to the bridge, by the board file. The start's alone: see start_only.py."""
 
+import sys
+
 
 def open_link(link):
     """The way to the bridge from the board file's `link` or `backup_link`. ValueError if its transport is not known.
@@ -11,7 +13,9 @@ def open_link(link):
 
         return UartLink(link)
     if link["transport"] == "usb":
-        from hub.console import ConsoleLink
-
-        return ConsoleLink()
+        if sys.platform == "esp32":
+            from hub.timed_console import TimedConsole as Console
+        else:
+            from hub.console import ConsoleLink as Console
+        return Console()
     raise ValueError("link.transport: expected 'uart' or 'usb', found %r" % link["transport"])

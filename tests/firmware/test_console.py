@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import itertools
 import sys
 import types
 from collections.abc import Callable
@@ -14,13 +15,19 @@ import pytest
 UNIT = 64
 DELIMITER = 0x7E
 FIFO_BYTES = 256
+WAIT_MS = 500  # of a write for room: MICROPY_HW_USB_CDC_TX_TIMEOUT
 DEAD_MS = 1000  # a read that waits so long would cost the hub its watchdog
 
 
 class Console:
-    """MicroPython's stdin and stdout on USB CDC: a block read waits for all of its bytes, a write for room."""
+    """MicroPython's stdin and stdout on USB CDC: a block read waits for all of its bytes, a write for room.
 
-    def __init__(self, *, has_timer: bool = True) -> None:
+    Of an ESP32 the poll always says that there is room. Where it has its REPL on a UART as well, a write that found
+    none says that all went: `says_all`.
+    """
+
+    def __init__(self, *, has_timer: bool = True, esp32: bool = False, says_all: bool = False) -> None:
+        self.esp32, self.says_all = esp32, says_all
         self.now_ms = 0
         self.incoming = bytearray()
         self.written = bytearray()
@@ -31,7 +38,7 @@ class Console:
         self.interrupt_character = 3
         self._terminal: Any = None
         self._timer: Callable[[Any], None] | None = None
-        self.link = self._load(has_timer).ConsoleLink()
+        self.link = self._load(has_timer)()
         self.buffer = bytearray(256)
 
     def readinto(self, view: Any) -> int:
@@ -58,10 +65,11 @@ class Console:
         room = FIFO_BYTES if self.reading_host else FIFO_BYTES - self.in_fifo
         count = min(len(data), room)
         if count < len(data):
-            self.stalled_ms += 500
+            self.stalled_ms += WAIT_MS
+            self.now_ms += WAIT_MS
         self.written += data[:count]
         self.in_fifo = 0 if self.reading_host else self.in_fifo + count
-        return count
+        return len(data) if self.says_all and not count else count
 
     def send(self, data: bytes, pause_ms: int = 100) -> None:
         """The bridge writes, after a pause."""
@@ -88,7 +96,10 @@ class Console:
                 self.flags = flags
 
             def ipoll(self, timeout_ms: int) -> list[int]:
-                ready = console.incoming if self.flags == 1 else console.reading_host or console.in_fifo < FIFO_BYTES
+                if self.flags == 1:
+                    ready = bool(console.incoming)
+                else:
+                    ready = console.esp32 or console.reading_host or console.in_fifo < FIFO_BYTES
                 return [1] if ready else []
 
         class Timer:
@@ -122,18 +133,19 @@ class Console:
             "select": types.SimpleNamespace(poll=Poll, POLLIN=1, POLLOUT=4),
             "time": types.SimpleNamespace(ticks_ms=lambda: console.now_ms, ticks_diff=lambda end, start: end - start),
         }
-        names = (*ours, "hub", "hub.timers", "hub.console")
+        modules = ("hub.console", "hub.timed_console")
+        names = (*ours, "hub", "hub.timers", *modules)
         aside = {name: sys.modules.pop(name) for name in names if name in sys.modules}
         sys.modules.update(ours)
         try:
-            module: Any = importlib.import_module("hub.console")
+            module, timed = map(importlib.import_module, modules)
         finally:
             for name in names:
                 sys.modules.pop(name, None)
             sys.modules.update(aside)
-        module.sys = types.SimpleNamespace(stdin=stream, stdout=stream)
-        module.os = types.SimpleNamespace(dupterm=dupterm)
-        return module
+        module.sys = types.SimpleNamespace(stdin=stream, stdout=stream)  # type: ignore[attr-defined]
+        module.os = types.SimpleNamespace(dupterm=dupterm)  # type: ignore[attr-defined]
+        return timed.TimedConsole if self.esp32 else module.ConsoleLink
 
 
 def unit(text: bytes) -> bytes:
@@ -207,8 +219,9 @@ async def test_without_a_timer_nothing_is_read_in_units() -> None:
     assert await console.read() == b"half"
 
 
-async def test_what_is_written_arrives_whole() -> None:
-    console = Console()
+@pytest.mark.parametrize("esp32", [False, True])
+async def test_what_is_written_arrives_whole(esp32: bool) -> None:
+    console = Console(esp32=esp32)
     for size in (1, 100, 256, 300, 1000):
         console.written.clear()
         await console.link.write(bytes(range(250)) * 4 if size == 1000 else bytes(size))
@@ -232,6 +245,46 @@ async def test_a_host_that_stops_reading_never_stalls_the_hub() -> None:
     assert len(console.written) > before
 
 
+@pytest.mark.parametrize("says_all", [False, True])
+async def test_a_host_that_stops_reading_costs_an_esp32_little_of_its_time(says_all: bool) -> None:
+    console = Console(esp32=True, says_all=says_all)
+    console.reading_host = False
+    turns = [0]
+    writing = asyncio.create_task(_write_for_ever(console))
+    while console.now_ms < 120_000:
+        turns.append(console.now_ms)
+        await asyncio.sleep(0)
+    turns.append(console.now_ms)
+    assert max(late - early for early, late in itertools.pairwise(turns)) <= 2 * WAIT_MS
+    assert 0 < console.stalled_ms < 0.1 * console.now_ms
+
+    console.reading_host = True
+    before, opened_ms = len(console.written), console.now_ms
+    while len(console.written) == before:  # whoever reads hears the hub, which speaks first
+        await asyncio.sleep(0)
+    assert console.now_ms - opened_ms < 10_000
+    stalled_ms = console.stalled_ms
+    for _ in range(100):
+        await asyncio.sleep(0)
+    writing.cancel()
+    assert len(console.written) - before > 1000 and console.stalled_ms == stalled_ms
+
+
+@pytest.mark.parametrize("says_all", [False, True])
+async def test_an_esp32_writes_again_as_soon_as_the_bridge_is_heard(says_all: bool) -> None:
+    console = Console(esp32=True, says_all=says_all)
+    console.reading_host = False
+    while console.stalled_ms < 3 * WAIT_MS:
+        console.link.write_now(bytes(110))
+        console.now_ms += 100
+    assert not console.link.write_now(b"PING")
+
+    console.reading_host = True
+    console.send(b"bytes of the bridge", pause_ms=0)
+    await console.read()
+    assert console.link.write_now(b"PONG") == 4 and console.written.endswith(b"PONG")
+
+
 async def _write_for_ever(console: Console) -> None:
     while True:
         await console.link.write(b"scan of 20 bytes....")
@@ -252,3 +305,14 @@ async def test_a_small_buffer_is_filled_no_further_than_it_goes(size: int) -> No
     await in_step(console)
     console.send(unit(b"x") * 3)
     assert await console.read() == unit(b"x")
+
+
+@pytest.mark.parametrize(("platform", "wanted"), [("rp2", "ConsoleLink"), ("esp32", "TimedConsole")])
+def test_only_an_esp32_has_its_writes_timed(platform: str, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ways: Any = importlib.import_module("hub.ways")
+    monkeypatch.setattr(ways, "sys", types.SimpleNamespace(platform=platform))
+    for module, name in (("hub.console", "ConsoleLink"), ("hub.timed_console", "TimedConsole")):
+        stub: Any = types.ModuleType(module)
+        setattr(stub, name, lambda name=name: name)
+        monkeypatch.setitem(sys.modules, module, stub)
+    assert ways.open_link({"transport": "usb"}) == wanted
