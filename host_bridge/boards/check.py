@@ -14,8 +14,20 @@ from host_bridge.boards.files import BoardFile
 from host_bridge.boards.schema import Board, Drawer, Indicator, Link, Printer, Scanner
 from host_bridge.state import Text
 
+HUB_NAME_BYTES_MAX = 40  # as HELLO carries it
 FINDINGS_LIMIT = 100  # of one file
 INDICATOR_PINS = {"mono": ("pin",), "rgb": ("red", "green", "blue"), "ws2812": ("pin",), "onboard": (), "none": ()}
+
+
+def wrong_hub_name(name: str) -> tuple[str, str] | None:
+    """Why a hub can't have that name, in English and Chinese; None if it can."""
+    size = len(name.encode())
+    if 1 <= size <= HUB_NAME_BYTES_MAX:
+        return None
+    return (
+        f"a hub's name has 1 to {HUB_NAME_BYTES_MAX} bytes, this one {size}",
+        f"集线盒名称应为 1 至 {HUB_NAME_BYTES_MAX} 字节，当前为 {size} 字节",
+    )
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +127,7 @@ class _Checker:
 
     def findings(self) -> Iterator[Finding]:
         yield from self._port()
+        yield from self._hub_name()
         yield from self._watchdog()
         for key, link in links(self._board):
             yield from self._link(key, link)
@@ -185,6 +198,15 @@ class _Checker:
                     f'请写 chip = "{self._model.chip}"，或更正 port。',
                 ),
             )
+
+    def _hub_name(self) -> Iterator[Finding]:
+        reason = None if self._board.hub_name is None else wrong_hub_name(self._board.hub_name)
+        if reason:
+            remedy = (
+                "A Chinese character has 3 bytes, an English letter 1.",
+                "一个汉字占 3 字节，一个英文字母占 1 字节。",
+            )
+            yield self._finding("hub_name", reason, remedy)
 
     def _watchdog(self) -> Iterator[Finding]:
         least, most = WATCHDOG_MS

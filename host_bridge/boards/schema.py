@@ -19,7 +19,6 @@ Level = Annotated[int, Meta(ge=0, le=1)]
 BaudRate = Annotated[int, Meta(ge=300, le=3_000_000)]
 BufferBytes = Annotated[int, Meta(ge=32, le=32_766)]  # what MicroPython's rp2 port takes
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
-HubName = Annotated[str, Meta(min_length=1, max_length=40)]  # HELLO carries 40 bytes
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,7 +132,7 @@ class Board(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     title: str = ""
     chip: ChipName
     port: str = ""  # MicroPython's name of the board, as in the name of its image
-    hub_name: HubName | None = None
+    hub_name: str | None = None
     watchdog_ms: Annotated[int, Meta(ge=1)]
     link: Link
     backup_link: Link | None = None  # a second way to the same bridge; takes over when the first fails

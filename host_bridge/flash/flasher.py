@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from host_bridge.boards import files
-from host_bridge.boards.check import check
+from host_bridge.boards.check import check, wrong_hub_name
 from host_bridge.boards.files import BoardFile
 from host_bridge.boards.schema import Board
 from host_bridge.flash import recognise
@@ -27,7 +27,6 @@ from hublink.hello import FLAG_SAFE_MODE
 REPLUG_WAIT_S: Final = 120.0
 RESTART_WAIT_S: Final = 8.0  # a hub that was asked restarts in a second; the system's port takes some more
 POLL_S: Final = 0.1
-NAME_BYTES_MAX: Final = 40  # as HELLO carries it
 HOLD_BUTTON: Final = Text(
     "The hub is running. Hold its safe-mode button, pull its USB plug, put it back in, count to three, let go.",
     "集线盒正在运行。请按住安全模式按钮，拔下 USB 插头再插回，数到三后松开。",
@@ -240,10 +239,6 @@ def checked(board: BoardFile) -> Board:
 
 
 def _check_name(name: str | None) -> None:
-    if name is not None and not 1 <= len(name.encode()) <= NAME_BYTES_MAX:
-        raise FlashError(
-            Text(
-                f"a hub's name has 1 to {NAME_BYTES_MAX} bytes, this one {len(name.encode())}",
-                f"集线盒名称应为 1 至 {NAME_BYTES_MAX} 字节，当前为 {len(name.encode())} 字节",
-            )
-        )
+    wrong = None if name is None else wrong_hub_name(name)
+    if wrong:
+        raise FlashError(Text(*wrong))

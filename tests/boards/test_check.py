@@ -14,6 +14,8 @@ from host_bridge.boards.check import Finding, check, uses
 from host_bridge.boards.chips import CHIPS, MODELS
 from host_bridge.boards.files import BoardFile
 from host_bridge.state import Text
+from hublink import hello
+from tests.vectors import generate
 
 PICO = files.read("pico").text
 PICO_2 = files.read("pico_2").text
@@ -320,6 +322,15 @@ def test_a_watchdogs_time_is_what_every_chip_can_count(text: str) -> None:
     for wrong_ms in (999, 8389):
         wrong = change(text, "watchdog_ms = 8000", f"watchdog_ms = {wrong_ms}")
         assert "1000 to 8388" in only(wrong, "watchdog_ms").reason.en
+
+
+@pytest.mark.parametrize("name", ["till 3", "x" * 40, "收" * 13 + "1", "x" * 41, "收" * 14, "收" * 40, ""])
+def test_a_hubs_name_is_good_if_its_greeting_carries_all_of_it(name: str) -> None:
+    found = findings(f'hub_name = "{name}"\n' + PICO)
+    greeting = hello.unpack_hello(hello.pack_hello(generate.said(name=name)))
+    assert (found == []) == (greeting["name"] == name != "")
+    for each in found:
+        assert (each.key, "1 to 40 bytes" in each.reason.en) == ("hub_name", True)
 
 
 def test_chip_and_board_must_go_together() -> None:
