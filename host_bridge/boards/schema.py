@@ -100,7 +100,7 @@ class Indicator(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SafeMode(Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The technician's button: held at power-on, the hub starts in safe mode."""
+    """The technician's button: held while the hub starts, it gives MicroPython's prompt, and nothing starts."""
 
     pin: Pin  # low while pressed
 
