@@ -53,6 +53,7 @@ FAULTS = (
     (72, "journal_failed", "link", ERROR, 1),
     (73, "hub_stopped", "link", ERROR, 1),
     (74, "versions_differ", "link", NOTICE, 1),
+    (75, "hub_deaf", "link", ERROR, 1),
 )
 
 FROM_BRIDGE = 40

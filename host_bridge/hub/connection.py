@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from host_bridge.hub.console import Console
+from host_bridge.hub.hearing import Hearing
 from host_bridge.hub.transport import LineStep, Transport, TransportError, TransportFull
 from host_bridge.plain_text import plain_texts
 from hublink.words import CHANNEL_NAMES
@@ -23,12 +24,12 @@ log = logging.getLogger(__name__)
 
 TICKS_MASK = (1 << 30) - 1  # the link's clock wraps as MicroPython's ticks do
 SILENT_MS = 2000  # twenty of the hub's HELLO beacons
-NO_ANSWER_MS = 6000  # the hub needs 2 s to give its old session up, 0.5 s to say HELLO, and a few tries for a lost OPEN
+NO_ANSWER_MS = 6000  # of frames that lead to no session; the hub needs 2 s to give an old one up, 0.5 s to say HELLO
 WRITE_AHEAD_BYTES = 512  # two frames: one on its way, one behind it; or one of the longest
 READ_BYTES = 768  # at a time, by a hub that reads whole units: a frame that begins there is best to end there
 JAM_POLL_MS = 50  # how often the link's timers run while the transport takes nothing
 TIMER_MIN_MS = 1
-GARBAGE_MIN_BYTES = 32  # fewer stray bytes than this are noise of plugging in, not a damaged stream
+LOOKS = 4  # at a hub that is heard, in the time after which it would be silent
 FILLER = b"\x7e"  # the frame delimiter; a receiver skips empty space between two of them
 
 # How a connection ends without a fault.
@@ -157,9 +158,9 @@ class HubConnection:
         self._ended: asyncio.Future[CloseReason] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._diagnosis_timer: asyncio.TimerHandle | None = None
-        self._waiting_since = 0.0  # for a session; on standby, for the next sign of life
-        self._seen_before: Mapping[str, int] = {}
-        self._at_last_frame: Mapping[str, int] = {}  # what the link had counted when the last valid frame came
+        self._hearing = Hearing(
+            link.statistics, silent_ms=self._limits.silent_ms, no_answer_ms=self._limits.no_answer_ms
+        )
         self._was_up = False
         self._pumping = False
         self._again = False
@@ -262,8 +263,8 @@ class HubConnection:
     def data_received(self, data: bytes) -> None:
         if not self._ended.done():
             self._link.receive(data, self._now_ms())
-            if self._link.statistics["frames_in"] != self._at_last_frame.get("frames_in"):
-                self._note_frame()
+            if self._hearing.note(self._loop.time() * 1000) and self._console.repl_seen:
+                self._console.forget_repl()
             self._pump()
 
     def drained(self) -> None:
@@ -381,19 +382,13 @@ class HubConnection:
 
     def _on_down(self, reason: str) -> None:
         """A hub that fell silent in a session has perhaps said why: what came instead of frames tells."""
-        code, detail = self._why_unheard() if reason == "silent" else (reason, "")
+        code, detail = self._hearing.why_unheard(self._console.repl_seen) if reason == "silent" else (reason, "")
         self._end(code, detail if code != reason else f"the link ended: {reason}")
-
-    def _note_frame(self) -> None:
-        """A valid frame came: what came before it, a prompt or damaged bytes, does not tell why there are no more."""
-        self._at_last_frame = dict(self._link.statistics)
-        if self._console.repl_seen:
-            self._console.forget_repl()
 
     def _on_text(self, text: bytes) -> None:
         self._console.feed(text)
-        if self._console.repl_seen and not self._was_up and not self._valid_frames():
-            self._tell_diagnosis("repl", "MicroPython's prompt was seen: the hub's program is not running")
+        if self._console.repl_seen and not self._was_up and not self._hearing.frames:
+            self._tell_diagnosis(*self._hearing.why_unheard(repl_seen=True))
 
     def _write_frames(self) -> None:
         """Write until there is nothing to say, or the transport has enough for now and will tell when it is drained."""
@@ -440,8 +435,7 @@ class HubConnection:
 
     def _wait_anew(self) -> None:
         """From here on counts how long nothing has been heard."""
-        self._waiting_since = self._loop.time()
-        self._seen_before = self._at_last_frame = dict(self._link.statistics)
+        self._hearing.begin(self._loop.time() * 1000)
         if self._diagnosis_timer is not None:
             self._diagnosis_timer.cancel()
         self._diagnosis_timer = self._loop.call_later(self._limits.silent_ms / 1000, self._diagnose)
@@ -450,50 +444,22 @@ class HubConnection:
         """Say why there is no session, and give up when patience has run out."""
         if self._ended.done() or self._was_up:
             return
-        waited_ms = (self._loop.time() - self._waiting_since) * 1000
-        code, detail = self._diagnosis(waited_ms)
+        now_ms = self._loop.time() * 1000
+        waited_ms = self._hearing.waited_ms(now_ms)
+        look_ms, patience_ms = float(self._limits.silent_ms), self._patience_ms
+        if self._hearing.frames:  # it may yet come up: a port is not closed for it sooner
+            look_ms, patience_ms = look_ms / LOOKS, max(patience_ms, self._limits.no_answer_ms)
+        code, detail = self._hearing.why_no_session(self._console.repl_seen, now_ms)
         if code:
             self._tell_diagnosis(code, detail)
-            if waited_ms >= self._patience_ms - 1:
+            if waited_ms >= patience_ms - 1:
                 self._end(code, detail)
                 return
-        left_ms = self._patience_ms - waited_ms
-        wait_ms = left_ms if 0 < left_ms < self._limits.silent_ms else self._limits.silent_ms
+        left_ms = patience_ms - waited_ms
+        wait_ms = left_ms if 0 < left_ms < look_ms else look_ms
         self._diagnosis_timer = self._loop.call_later(wait_ms / 1000, self._diagnose)
-
-    def _diagnosis(self, waited_ms: float) -> tuple[str, str]:
-        """Return code and detail; an empty code while frames come and there is still hope."""
-        if self._valid_frames():
-            if waited_ms < self._limits.no_answer_ms - 1:
-                return "", ""
-            return (
-                "no_answer",
-                "the hub is heard, but it doesn't answer: does the line from the bridge to the hub work?",
-            )
-        return self._why_unheard()
-
-    def _why_unheard(self) -> tuple[str, str]:
-        """Why no valid frame comes (any more), by what has come since the last one."""
-        if self._console.repl_seen:
-            return "repl", "MicroPython's prompt was seen: the hub's program is not running"
-        before = self._at_last_frame
-        since = {name: count - before.get(name, 0) for name, count in self._link.statistics.items()}
-        if since.get("error_version"):
-            return "version_mismatch", "the hub frames its messages in a newer version than this bridge can read"
-        damaged = since.get("error_checksum", 0) + since.get("error_length", 0)
-        seen_bytes = since["bytes_in"]
-        if damaged or seen_bytes - since.get("text_bytes", 0) >= GARBAGE_MIN_BYTES:
-            return "checksum_errors", f"{seen_bytes} bytes came and no valid frame: baud rate, cable, ground?"
-        return "silent", f"no HELLO within {self._limits.silent_ms} ms"
 
     def _tell_diagnosis(self, code: str, detail: str) -> None:
         if self._diagnosed != (code, detail):
             self._diagnosed = (code, detail)
             self._listener.diagnosed(code, detail)
-
-    def _valid_frames(self) -> int:
-        return self._seen("frames_in")
-
-    def _seen(self, name: str) -> int:
-        """What the link has counted since the waiting began."""
-        return self._link.statistics.get(name, 0) - self._seen_before.get(name, 0)

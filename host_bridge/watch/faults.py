@@ -27,7 +27,7 @@ _LINK_FAULTS = {
     "port_busy": "port_busy",
     "permission_denied": "permission_denied",
     "silent": "hub_silent",
-    "no_answer": "hub_silent",
+    "no_answer": "hub_deaf",
     "open_timeout": "hub_silent",
     "hub_restarted": "hub_silent",
     "hub_lost_session": "hub_silent",

@@ -279,6 +279,17 @@ FAULT_TEXTS: dict[str, FaultText] = {
             "请等待十秒；若仍无响应，请拔下集线盒的线再重新插上。",
         ),
     ),
+    "hub_deaf": _fault(
+        ("Hub does not hear this till", "集线盒收不到收银机的信号"),
+        (
+            "The hub speaks, but what the till answers does not reach it: a loose plug or a broken wire.",
+            "收银机能听到集线盒，但发出的应答到不了集线盒：插头松动或线缆断线。",
+        ),
+        (
+            "Pull the hub's cable and push it in firmly at both ends. If this stays, change the cable.",
+            "请拔下集线盒的线缆，再将两端重新插紧；若仍出现，请更换线缆。",
+        ),
+    ),
     "checksum_errors": _fault(
         ("Connection to the hub is disturbed", "与集线盒的连接受干扰"),
         ("Bytes arrive damaged: a bad cable, plug, or baud rate.", "数据传输出错：线缆、插头或波特率有问题。"),

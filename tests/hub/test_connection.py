@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from host_bridge.hub import hearing
 from host_bridge.hub.connection import (
     JAM_POLL_MS,
     STOPPED,
@@ -49,6 +50,7 @@ class FakeLink:
         self.sent: list[tuple[Any, ...]] = []
         self.timer_ms: int | None = None
         self.timers = 0
+        self.on_timer: Callable[[], object] = lambda: None
         self.clocks: list[int] = []
         self.granted: list[tuple[int, int]] = []
         self.standby = False
@@ -98,6 +100,7 @@ class FakeLink:
 
     def handle_timer(self, now: int) -> None:
         self.timers += 1
+        self.on_timer()
 
 
 class Listener:
@@ -170,6 +173,10 @@ class Bench:
     def hear_frame(self) -> None:
         self.link.statistics["frames_in"] += 1
         self.connection.data_received(b"a valid frame")
+
+    def say_hello(self) -> None:
+        self.link.statistics["hellos"] += 1
+        self.hear_frame()
 
     async def end(self) -> CloseReason:
         assert self.task is not None
@@ -402,7 +409,6 @@ async def test_a_full_transport_loses_frames_not_the_connection(caplog: pytest.L
         ({"error_checksum": 1}, "checksum_errors"),
         ({"error_length": 1}, "checksum_errors"),
         ({"error_version": 3, "error_checksum": 1}, "version_mismatch"),
-        ({"frames_in": 9, "error_session": 9}, "no_answer"),
     ],
 )
 async def test_why_no_session_comes_up_is_told(statistics: dict[str, int], code: str) -> None:
@@ -412,6 +418,20 @@ async def test_why_no_session_comes_up_is_told(statistics: dict[str, int], code:
     reason = await bench.end()
     assert (reason.code, reason.was_up) == (code, False)
     assert bench.listener.events[-1] == ("diagnosed", code)
+
+
+async def test_a_hub_that_is_heard_is_told_of_and_listened_to_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hearing, "UNANSWERED_MS", 0)
+    bench = Bench(limits=msgspec.structs.replace(PATIENT, silent_ms=10))
+    bench.link.statistics["hellos"] = 0
+    bench.link.timer_ms = 1
+    bench.link.on_timer = bench.say_hello
+    bench.listener.on_opened = bench.say_hello
+    await bench.run()
+    await until(lambda: ("diagnosed", "no_answer") in bench.listener.events)
+    assert not bench.transport.closed.is_set()
+    bench.connection.stop()
+    await bench.end()
 
 
 async def test_a_prompt_is_told_at_once() -> None:

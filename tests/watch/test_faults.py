@@ -145,6 +145,12 @@ def test_a_hub_that_is_newer_than_its_bridge_asks_for_a_newer_bridge(reason: str
     assert active(faults) == ["bridge_too_old"]
 
 
+def test_a_hub_that_is_heard_is_not_called_silent() -> None:
+    faults, _ = board()
+    faults.report_link("down", "no_answer")
+    assert active(faults) == ["hub_deaf"]
+
+
 def test_every_reason_leads_to_a_fault_that_exists() -> None:
     assert {code for code in _LINK_FAULTS.values() if code} <= set(CODES)
 
