@@ -51,6 +51,12 @@ _BOOTSEL = Text(
     "按住开发板的 BOOTSEL 按钮，插入 USB 线，然后松开。正在等待其磁盘出现。",
 )
 _NO_DRIVE = Text("no boot drive appeared within {seconds} s", "{seconds} 秒内没有出现启动磁盘")
+_MOUNT_DRIVE = Text(
+    "Hold BOOTSEL while you plug the board in, with a data cable. If you did, this computer has not mounted its drive, "
+    "RPI-RP2 or RP2350: mount it (on Linux as a folder in /media or /mnt) and give the same command again.",
+    "请用数据线连接，并在插入时按住 BOOTSEL。若已按住，则是本机没有挂载其磁盘（RPI-RP2 或 RP2350）："
+    "请先挂载（Linux 下挂载到 /media 或 /mnt 中的文件夹），再执行一次相同命令。",
+)
 _SEVERAL_DRIVES = Text("several boards wait for an image: {drives}", "有多块开发板在等待镜像：{drives}")
 _ONE_BOARD = Text("Leave one plugged in.", "请只保留一块。")
 _COPYING = Text("Copying MicroPython ({sha256}…) to {model}.", "正在把 MicroPython（{sha256}…）写入 {model}。")
@@ -236,7 +242,7 @@ def _copy_to_drive(path: Path, sha256: str | None, words: Words) -> None:
             time.sleep(POLL_S)
             drives = recognise.find_boot_drives()
     if not drives:
-        _fail(ExitCode.FAILED, words.of(_NO_DRIVE).format(seconds=BOOT_DRIVE_WAIT_S), None, words)
+        _fail(ExitCode.FAILED, words.of(_NO_DRIVE).format(seconds=BOOT_DRIVE_WAIT_S), words.of(_MOUNT_DRIVE), words)
     if len(drives) > 1:
         listed = ", ".join(str(drive.path) for drive in drives)
         _fail(ExitCode.USAGE, words.of(_SEVERAL_DRIVES).format(drives=listed), words.of(_ONE_BOARD), words)

@@ -134,13 +134,7 @@ class Flasher:
         """The one port there is to flash; several are a question, not a guess."""
         found = self._find(port)
         if not found:
-            raise FlashError(
-                Text("no board was found", "没有找到开发板"),
-                Text(
-                    "Plug it in with a data cable, not a charging cable; counterhub ports lists what there is.",
-                    "请用数据线（不是充电线）连接；counterhub ports 可列出端口。",
-                ),
-            )
+            raise _no_board(recognise.find_boot_drives())
         if len(found) > 1:
             listed = ", ".join(found)
             raise FlashError(
@@ -194,6 +188,28 @@ class Flasher:
             )
             return None
         return values
+
+
+def _no_board(drives: list[recognise.BootDrive]) -> FlashError:
+    """Nothing to flash: because nothing is plugged in, or because what is has no MicroPython and so no port."""
+    if drives:
+        listed = ", ".join(f"{drive.path} ({drive.model})" for drive in drives)
+        return FlashError(
+            Text(f"a board waits for MicroPython: {listed}", f"有开发板在等待写入 MicroPython：{listed}"),
+            Text(
+                "Take the .uf2 file of this board from micropython.org/download, then: counterhub flash --image FILE",
+                "请从 micropython.org/download 下载该开发板的 .uf2 文件，然后执行：counterhub flash --image 文件",
+            ),
+        )
+    return FlashError(
+        Text("no board was found", "没有找到开发板"),
+        Text(
+            "Plug it in with a data cable, not a charging cable; counterhub ports lists what there is. A new Pico has "
+            "no port before it has MicroPython: counterhub flash --image FILE.",
+            "请用数据线（不是充电线）连接；counterhub ports 可列出端口。新的 Pico 须先写入 MicroPython 才有端口："
+            "counterhub flash --image 文件。",
+        ),
+    )
 
 
 def _verify(hello: dict[str, Any], board: str) -> None:

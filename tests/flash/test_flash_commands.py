@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from host_bridge.boards import files
+from host_bridge.cli import flashing
 from host_bridge.cli.app import app
 from host_bridge.flash import esp32, payload, prompt, recognise
 
@@ -85,6 +86,19 @@ def test_an_image_goes_to_the_boot_drive_first(
     assert result.exit_code == 0, result.output
     assert (tmp_path / "pico" / "counterhub.uf2").exists()
     assert "Flashed" in result.stdout
+
+
+def test_a_boot_drive_that_does_not_appear_is_said_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.flash.test_recognise import uf2, write
+
+    monkeypatch.setattr(flashing, "BOOT_DRIVE_WAIT_S", 0)
+    monkeypatch.setattr(recognise, "find_boot_drives", list)
+    result = counterhub("flash", "--image", str(write(tmp_path, uf2())))
+    assert result.exit_code == 1
+    assert "Hold BOOTSEL while" in result.stderr
+    assert "mount it" in " ".join(result.stderr.split())
 
 
 def test_an_image_that_is_none_is_refused(tmp_path: Path) -> None:

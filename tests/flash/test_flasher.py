@@ -12,7 +12,7 @@ import pytest
 from host_bridge.boards import files
 from host_bridge.boards.files import BoardFile
 from host_bridge.flash import flasher as flasher_module
-from host_bridge.flash import greeting, prompt, workbench
+from host_bridge.flash import greeting, prompt, recognise, workbench
 from host_bridge.flash.errors import FlashError
 from host_bridge.flash.flasher import Flashed, Flasher
 from host_bridge.flash.payload import LaidFile
@@ -233,9 +233,20 @@ def test_a_board_without_a_prompt_is_given_up_with_advice(board: FakeBoard, monk
 
 
 @pytest.mark.parametrize(("found", "words"), [([], "no board was found"), (["a", "b"], "several boards")])
-def test_no_port_or_several_is_a_question(found: list[str], words: str) -> None:
+def test_no_port_or_several_is_a_question(found: list[str], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognise, "find_boot_drives", list)
     with pytest.raises(FlashError, match=words):
         Flasher(lambda text: None, find=lambda port: found).flash("auto", FIRMWARE, None, None, lambda *_: None)
+
+
+def test_a_pico_that_waits_without_micropython_is_told_from_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    drive = recognise.BootDrive(Path("RPI-RP2"), "rp2040", "Raspberry Pi RP2")
+    monkeypatch.setattr(recognise, "find_boot_drives", lambda: [drive])
+    with pytest.raises(FlashError, match=r"waits for MicroPython.*RPI-RP2") as caught:
+        Flasher(lambda text: None, find=lambda port: []).flash("auto", FIRMWARE, None, None, lambda *_: None)
+    assert caught.value.remedy is not None
+    assert "micropython.org/download" in caught.value.remedy.en
+    assert "--image" in caught.value.remedy.en
 
 
 def test_a_port_that_is_not_there_is_said() -> None:
