@@ -42,9 +42,12 @@ def open_fed_uart(port):
 
 
 def empty_uart(uart, port):
-    """Throw away what the UART still holds, by setting it up again: the ports keep a buffer whose size stays."""
+    """Throw away what the UART still holds, by setting it up again. A buffer whose size stays is kept by the ports."""
     options = _options(port)
-    uart.init(**dict(options, txbuf=options["txbuf"] + 1))
+    if sys.platform == "esp32" and sys.implementation.version >= (1, 27):  # before it no `init` may follow a `deinit`
+        uart.deinit()  # else `init` waits for what is held, 1 s at a busy printer, and the whole program with it
+    else:
+        uart.init(**dict(options, txbuf=options["txbuf"] + 1))
     uart.init(**options)
 
 

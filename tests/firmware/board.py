@@ -137,6 +137,7 @@ class Board:
         self.has_led = True
         self.pins = PINS
         self.platform = "rp2"
+        self.version: tuple[int | str, ...] = (1, 28, 0, "")  # of MicroPython
         self.adapt: Callable[[Any, Life], None] = lambda machine, life: None  # make `machine` that of one port
         self.modules: dict[str, types.ModuleType] = {}  # that only one port has
         self.files = Files()
@@ -221,7 +222,8 @@ class Life:
         survival = self.module("survival")
         survival.sys = types.SimpleNamespace(print_exception=self._print_exception, implementation=sys.implementation)
         for name in ("transport", "kick_pins"):
-            self.module(name).sys = types.SimpleNamespace(platform=board.platform)
+            implementation = types.SimpleNamespace(version=board.version)
+            self.module(name).sys = types.SimpleNamespace(platform=board.platform, implementation=implementation)
         if board.platform == "rp2":
             self.module("uart_dma").sys = types.SimpleNamespace(implementation=dma.Rp2040)
         for name in ("board", "survival"):
@@ -489,6 +491,9 @@ class Uart:
         if self.life.alive:
             self._set(options)
             self.line.clear_tx()
+
+    def deinit(self) -> None:
+        self.line.clear_tx()
 
     def irq(self, handler: Callable[[Any], object], trigger: int) -> None:
         assert trigger == self.IRQ_BREAK

@@ -25,6 +25,7 @@ SHIPPED = [name for name in files.shipped() if name != "virtual"]
 LINK = {"transport": "uart", "profile": "usb", "uart": 0, "tx": 0, "rx": 1, "baud_rate": 115_200}  # the bench's console
 ESP32_TIMERS = 4
 ESP32_FIFO_BYTES = 128
+ESP32_INIT_WAITS_MS = 1000  # for what a UART holds
 UART_OPTIONS = {"baudrate", "bits", "parity", "stop", "tx", "rx", "rts", "cts", "txbuf", "rxbuf", "timeout"}
 UART_OPTIONS |= {"timeout_char", "invert", "flow"}
 # What both ports have; what one has alone the firmware asks for by hasattr, getattr or sys.platform.
@@ -93,6 +94,19 @@ def _uart(base: Any, chip: chips.Chip, is_esp32: bool) -> Any:
                 if signal in options and not is_console and options[signal].gpio not in chip.pins_for(number, signal):
                     raise ValueError(f"bad {signal.upper()} pin")
             super().__init__(number, **options)
+            self._installed = options
+
+        def init(self, **options: Any) -> None:
+            if is_esp32 and self._installed and self.line.tx:
+                self.life.pass_ms(ESP32_INIT_WAITS_MS)
+            assert self._installed or self.life.board.version >= (1, 27), "no driver: the first setting is refused"
+            self._installed = {**self._installed, **options}  # what is not named stays, or is as a new one has it
+            super().init(**options)
+
+        def deinit(self) -> None:
+            assert is_esp32
+            self._installed = {}
+            super().deinit()
 
         def write(self, data: bytes) -> int | None:
             line: Line = self.line
@@ -194,6 +208,41 @@ async def test_a_busy_printer_holds_up_no_esp32_and_gets_every_byte_in_order() -
     busy[0] = False
     await seconds(3)
     assert bytes(paper).endswith(job) and len(job) / 11_520 < 3
+
+
+@pytest.mark.parametrize(
+    ("version", "waits"), [((1, 28, 0, ""), False), ((1, 27, 0, ""), False), ((1, 26, 1, ""), True)]
+)
+def test_a_job_given_up_on_a_busy_printer_holds_up_no_esp32(version: tuple[int | str, ...], waits: bool) -> None:
+    """Before 1.27 it does, for a second: there nothing but a new UART follows a `deinit`."""
+
+    async def main() -> None:
+        hub = of_port("esp32_devkitc")
+        hub.version = version
+        started = hub.start()
+        await seconds(1)
+        line, uart = hub.line(1), started.printer._uart
+        opened = uart._installed
+        assert opened["flow"] == uart.CTS
+        line.room = lambda: 0
+        started.printer._on_job_begin(7, 2400, b"")
+        for _ in range(3):
+            started.printer._on_job_data(b"x" * 240)
+        await seconds(0.1)
+        assert line.tx
+        started.printer._abort(1)
+        await seconds(0.1)
+        assert not line.tx and hub.ticks_offset == (ESP32_INIT_WAITS_MS if waits else 0)
+        assert {**uart._installed, "tx": 0, "rx": 0, "cts": 0} == {**opened, "tx": 0, "rx": 0, "cts": 0}
+        line.on_break()
+        assert started.printer._power.lost
+
+        paper = bytearray()
+        line.take, line.room = paper.extend, lambda: 1 << 20
+        await seconds(3)
+        assert paper and b"x" not in paper  # its status is asked for, and nothing of the job comes
+
+    run_in_virtual_time(main())
 
 
 def test_the_firmware_uses_only_what_both_ports_have() -> None:
