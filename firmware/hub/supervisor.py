@@ -60,6 +60,7 @@ class Supervisor:
         self._settled = False
         self._condemned = False
         self._watchdog = machine.WDT(timeout=watchdog_ms)
+        survival.watched = True
         self._witness = timers.take()
 
     def add(self, name, run, deadline_ms=1000):

@@ -30,6 +30,7 @@ _crumb = ""
 _words = b"\0\0\0"
 _count = 0  # how often in a row a life ended with these words
 _memory = None
+watched = False  # this life's watchdog has begun: nothing stops it any more, and at the prompt nobody feeds it
 
 
 class _RtcMemory:
@@ -188,13 +189,16 @@ def leave_crumb(text):
 
 
 def crash(error):
-    """The program could not start: keep why, and try again; in safe mode, which then helps nothing, give the prompt."""
+    """The program could not start: keep why, and try again; in safe mode, which then helps nothing, give the prompt,
+    in the next life where this one's watchdog would bite who works there."""
     sys.print_exception(error)
     keep_traceback(error)
     leave_crumb("crash:main:" + type(error).__name__)
     if not wants_safe_mode():
         time.sleep_ms(_CRASH_PAUSE_MS)
         machine.reset()
+    if watched:
+        restart_into_prompt()
 
 
 def reset(why, error=None):

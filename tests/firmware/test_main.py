@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ def bench(**parts: Any) -> Board:
     return hub
 
 
-def run(hub: Board, cause: int = PWRON_RESET, *files: str) -> Life:
-    """Start as MicroPython does; the files run until they return or the board is reset."""
+def run(hub: Board, cause: int = PWRON_RESET, *files: str, spoil: Callable[[Life], None] | None = None) -> Life:
+    """Start as MicroPython does; the files run until they return or the board is reset. `spoil` breaks the firmware."""
     hub.end()
     hub.resets.append(cause)
     life = hub.life = Life(hub, cause)
@@ -41,6 +42,8 @@ def run(hub: Board, cause: int = PWRON_RESET, *files: str) -> Life:
         return life.hub
 
     life.module("app").make_hub = make_hub
+    if spoil:
+        spoil(life)
     with life.in_place():
         for name in files or ("boot.py", "main.py"):
             scope = {"__name__": "__main__", "print": said.append}
@@ -179,6 +182,26 @@ async def test_a_program_that_can_not_start_tries_again_and_stays_at_the_prompt_
     assert life.module("survival").wants_safe_mode() and len(restarts) == 4
     await seconds(1)
     assert life.module("survival").last_crumb() == "crash:main:ZeroDivisionError:4x"
+
+
+@in_virtual_time
+async def test_in_safe_mode_a_program_that_dies_with_its_watchdog_begun_gives_a_prompt_that_nothing_ends() -> None:
+    def die(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    def spoil(life: Life) -> None:
+        life.module("app").Indicator = die  # the supervisor is there already
+
+    hub = bench()
+    restarts = no_restart(hub)
+    for _ in range(5):
+        run(hub, HARD_RESET, spoil=spoil)
+    assert restarts == [HARD_RESET] * 5
+    prompt = run(hub, HARD_RESET, spoil=spoil)
+    assert at_prompt(prompt) and "ZeroDivisionError" in hub.files.texts["traceback.txt"]
+    resets = len(hub.resets)
+    await seconds(30)
+    assert prompt.alive and (len(hub.resets), len(restarts)) == (resets, 5)
 
 
 def no_restart(hub: Board) -> list[int]:
