@@ -25,6 +25,7 @@ from host_bridge.state import Text
 
 BOOT_DRIVE_WAIT_S: Final = 120
 FIRST_START_WAIT_S: Final = 20
+RESTART_S: Final = 2  # in which a chip with USB of its own has left the bus: until then the loader's port stands there
 POLL_S: Final = 0.5
 
 Lang = Annotated[
@@ -68,6 +69,13 @@ _WRITING = Text(
     "Writing MicroPython ({sha256}…) to the {chip} on {port}.",
     "正在把 MicroPython（{sha256}…）写入 {port} 上的 {chip}。",
 )
+_ERASE_WHAT = Text("--erase-all goes with --image and a .bin file", "--erase-all 须与 --image 和 .bin 文件一起使用")
+_NO_PORT = Text("the board shows no port since it has MicroPython", "写入 MicroPython 后开发板没有出现端口")
+_ERASE_ALL = Text(
+    "Pull its cable and put it back in. If it still has no port, other software has left its data in the flash: hold "
+    "BOOT while you plug it in, and give the same command again with --erase-all.",
+    "请重新插拔线缆。若仍无端口，说明闪存中残留其他软件的数据：请按住 BOOT 插入，再加上 --erase-all 执行相同命令。",
+)
 _KEPT = Text("{count} files copied to {folder}.", "已将 {count} 个文件复制到 {folder}。")
 _ERASE = Text(
     "Remove all files from the board on {port}? MicroPython stays.",
@@ -98,6 +106,9 @@ def flash(
         typer.Option(metavar="FILE", help="First put this MicroPython on the board: .uf2 on a Pico, .bin on an ESP32."),
     ] = None,
     sha256: Annotated[str | None, typer.Option(metavar="HEX", help="What the image's SHA-256 must be.")] = None,
+    erase_all: Annotated[
+        bool, typer.Option("--erase-all", help="With a .bin: first erase the ESP32's whole flash, files and all.")
+    ] = False,
     lang: Lang = None,
 ) -> None:
     """Make a board a hub, or bring a hub up to date. Can be given again at any time."""
@@ -105,9 +116,10 @@ def flash(
 
     def work() -> None:
         file = None if board is None else _board_file(board, words)
+        if erase_all and (image is None or image.suffix.lower() != ".bin"):
+            _fail(ExitCode.USAGE, words.of(_ERASE_WHAT), None, words)
         if image is not None:
-            _put_image(image, sha256, port, words)
-            _wait_for_port(port)
+            _put_image(image, sha256, port, erase_all, words)
         screen.tell(words.of(_COMPILING))
         firmware = payload.firmware_files()
         flasher = Flasher(_telling(words))
@@ -215,17 +227,21 @@ def _board_file(name: str, words: Words) -> files.BoardFile:
     return file
 
 
-def _put_image(path: Path, sha256: str | None, port: str, words: Words) -> None:
+def _put_image(path: Path, sha256: str | None, port: str, erase_all: bool, words: Words) -> None:
     """MicroPython onto a board that has none, or an old one."""
     kind = path.suffix.lower()
     if kind == ".uf2":
         _copy_to_drive(path, sha256, words)
+        _wait_for_port(port)
     elif kind == ".bin":
         image = esp32.read_image(path, sha256)
         chosen = Flasher(_telling(words)).choose(port)
         screen.tell(words.of(_WRITING).format(sha256=image.sha256[:12], chip=image.chip, port=chosen))
-        esp32.write_image(image, chosen)
+        esp32.write_image(image, chosen, erase_all=erase_all)
         screen.tell(words.of(_STARTING))
+        time.sleep(RESTART_S)
+        if not _wait_for_port(port):
+            _fail(ExitCode.FAILED, words.of(_NO_PORT), words.of(_ERASE_ALL), words)
     else:
         _fail(ExitCode.USAGE, words.of(_NO_IMAGE).format(name=path.name), None, words)
 
@@ -251,11 +267,18 @@ def _copy_to_drive(path: Path, sha256: str | None, words: Words) -> None:
     screen.tell(words.of(_STARTING))
 
 
-def _wait_for_port(port: str) -> None:
-    """At its first start MicroPython formats its file system; then its port appears. If not, that is said later."""
+def _wait_for_port(port: str) -> bool:
+    """At its first start MicroPython formats its file system; then its port appears."""
     until = time.monotonic() + FIRST_START_WAIT_S
-    while time.monotonic() < until and not (ports.resolve(port) if port == AUTO else Path(port).exists()):
+    while not (there := _is_there(port)) and time.monotonic() < until:
         time.sleep(POLL_S)
+    return there
+
+
+def _is_there(port: str) -> bool:
+    if port == AUTO:
+        return bool(ports.resolve(port))
+    return ports.is_url(port) or Path(port).exists() or any(each.device == port for each in ports.system_comports())
 
 
 def _tell_done(done: Flashed, words: Words) -> None:

@@ -1,7 +1,9 @@
 """MicroPython onto an ESP32, by esptool: which chip an image is for, and where it goes.
 
 ESP-IDF, "App image format": magic byte 0xE9, the chip's number at offset 12 of the first image. MicroPython's .bin
-begins with the bootloader, so it is laid where that belongs. The file system behind it stays as it is.
+begins with the bootloader, so it is laid where that belongs. The file system behind it stays as it is, unless all is
+erased. An ESP32-S3 on its own USB may need that: MicroPython starts its USB after its file system (ports/esp32/main.c),
+so never where other software's data is neither a file system nor blank.
 """
 
 from __future__ import annotations
@@ -61,18 +63,20 @@ def read_image(path: Path, sha256: str | None = None) -> EspImage:
     return EspImage(path, chip[0], chip[1], digest)
 
 
-def write_command(image: EspImage, port: str) -> list[str]:
+def write_command(image: EspImage, port: str, *, erase_all: bool = False) -> list[str]:
     """esptool's command line. esptool reads back what it wrote and compares the hash."""
     esptool = [sys.executable, "-m", "esptool", "--chip", image.chip, "--port", port, "--baud", str(BAUD_RATE)]
-    return [*esptool, "write-flash", hex(image.address), str(image.path)]
+    return [*esptool, "write-flash", *(["--erase-all"] if erase_all else []), hex(image.address), str(image.path)]
 
 
-def write_image(image: EspImage, port: str) -> None:
+def write_image(image: EspImage, port: str, *, erase_all: bool = False) -> None:
     """Write the image; esptool's progress goes to the terminal. Raises FlashError."""
     if find_spec("esptool") is None:
         raise missing_tool("esptool")
     try:
-        code = subprocess.run(write_command(image, port), timeout=WRITE_DEADLINE_S, check=False).returncode
+        code = subprocess.run(
+            write_command(image, port, erase_all=erase_all), timeout=WRITE_DEADLINE_S, check=False
+        ).returncode
     except subprocess.TimeoutExpired:
         code = -1
     if code != 0:

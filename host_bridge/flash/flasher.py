@@ -204,10 +204,11 @@ def _no_board(drives: list[recognise.BootDrive]) -> FlashError:
     return FlashError(
         Text("no board was found", "没有找到开发板"),
         Text(
-            "Plug it in with a data cable, not a charging cable; counterhub ports lists what there is. A new Pico has "
-            "no port before it has MicroPython: counterhub flash --image FILE.",
-            "请用数据线（不是充电线）连接；counterhub ports 可列出端口。新的 Pico 须先写入 MicroPython 才有端口："
-            "counterhub flash --image 文件。",
+            "Plug it in with a data cable, not a charging cable; counterhub ports lists what there is. Without "
+            "MicroPython a board may have no port: counterhub flash --image FILE, with a Pico's BOOTSEL or an ESP32's "
+            "BOOT held while it is plugged in.",
+            "请用数据线（不是充电线）连接；counterhub ports 可列出端口。没有 MicroPython 的开发板可能没有端口："
+            "counterhub flash --image 文件（Pico 按住 BOOTSEL、ESP32 按住 BOOT 插入）。",
         ),
     )
 

@@ -29,6 +29,8 @@ def test_the_image_says_its_chip_and_so_its_address(tmp_path: Path, number: int,
     assert command[command.index("--chip") + 1] == chip
     assert command[command.index("--port") + 1] == "/dev/ttyUSB0"
     assert command[-3:] == ["write-flash", address, str(path)]
+    command = esp32.write_command(esp32.read_image(path), "/dev/ttyUSB0", erase_all=True)
+    assert command[-4:] == ["write-flash", "--erase-all", address, str(path)]
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", image(5), image(0, 1000), b"\x00" + image(0)[1:]])

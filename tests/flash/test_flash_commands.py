@@ -32,6 +32,7 @@ DEADLINE_S = 30.0
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prompt, "BREAK_IN_S", 0.2)
     monkeypatch.setattr(prompt, "PROMPT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(flashing, "RESTART_S", 0)
     monkeypatch.setattr(payload, "mpy_cross", lambda source, name: name.encode())
     monkeypatch.setenv("COUNTERHUB_LANG", "en")
 
@@ -116,12 +117,45 @@ def test_an_esp32_gets_its_image_by_esptool_first(tmp_path: Path, monkeypatch: p
 
     (tmp_path / "image.bin").write_bytes(image(0))
     written = []
-    monkeypatch.setattr(esp32, "write_image", lambda image, port: written.append((image.chip, port)))
+    monkeypatch.setattr(esp32, "write_image", lambda image, port, erase_all: written.append((image.chip, port)))
     with FakeBoard(tmp_path / "flash", "Generic ESP32 module with ESP32", "ESP32_GENERIC") as board:
         result = counterhub("flash", "--port", board.port, "--image", str(tmp_path / "image.bin"))
         assert written == [("esp32", board.port)]
     assert result.exit_code == 0, result.output
     assert "(esp32_devkitc)" in result.stdout
+
+
+def test_an_esp32_that_shows_no_port_after_its_image_is_told_how_to_erase_its_flash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ESP32-S3 starts its USB behind its file system: other software's remains keep it from ever doing so."""
+    from tests.flash.test_esp32 import image
+
+    (tmp_path / "image.bin").write_bytes(image(9))
+    port = tmp_path / "port"
+    port.touch()
+    erased = []
+
+    def write(_image: esp32.EspImage, _port: str, *, erase_all: bool) -> None:
+        port.unlink()
+        erased.append(erase_all)
+
+    monkeypatch.setattr(esp32, "write_image", write)
+    monkeypatch.setattr(flashing, "FIRST_START_WAIT_S", 0)
+    result = counterhub("flash", "--port", str(port), "--image", str(tmp_path / "image.bin"))
+    assert result.exit_code == 1
+    assert "no port" in result.stderr
+    assert "--erase-all" in result.stderr
+    port.touch()
+    counterhub("flash", "--port", str(port), "--image", str(tmp_path / "image.bin"), "--erase-all")
+    assert erased == [False, True]
+
+
+def test_erasing_all_wants_an_esp32s_image(tmp_path: Path) -> None:
+    for arguments in ([], ["--image", str(tmp_path / "image.uf2")]):
+        result = counterhub("flash", "--erase-all", *arguments)
+        assert result.exit_code == 2
+        assert ".bin" in result.stderr
 
 
 def test_backup_copies_and_starts_the_hub_again(board: FakeBoard, tmp_path: Path) -> None:
