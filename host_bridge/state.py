@@ -19,7 +19,7 @@ class FaultState(msgspec.Struct, frozen=True, kw_only=True):
     severity: Literal["error", "warning", "notice"]
     device: str  # "hub", "link", "printer", "drawer", "scanner", "bridge"
     since: str  # RFC 3339, UTC
-    blinks: int  # how often the LED blinks for it
+    blinks: int  # how often the LED blinks for it; 0: the hub is not told, and its light does not show it
     title: Text
     cause: Text
     remedy: Text

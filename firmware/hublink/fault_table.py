@@ -54,6 +54,8 @@ FAULTS = (
     (73, "hub_stopped", "link", ERROR, 1),
     (74, "versions_differ", "link", NOTICE, 1),
     (75, "hub_deaf", "link", ERROR, 1),
+    # The hub works again when the bridge learns of it.
+    (79, "hub_crashed", "hub", NOTICE, 1),
 )
 
 FROM_BRIDGE = 40

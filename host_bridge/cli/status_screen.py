@@ -153,9 +153,8 @@ def fault_panel(fault: FaultState, words: Words, hub: str | None = None) -> Pane
         lines.append(Styled(words.of(fault.cause)))
     remedy = Styled.assemble((words("remedy"), "bold"), words.of(fault.remedy))
     lines.append(remedy)
-    is_down = fault.device == "link" and fault.severity == "error"
-    blinks = words("fault.waits") if is_down else words("fault.blinks", count=fault.blinks)
-    footer = _joined([fault.code, fault.device, words("fault.since", time=local_time(fault.since)), blinks])
+    since = words("fault.since", time=local_time(fault.since))
+    footer = _joined([fault.code, fault.device, since, _light_of(fault, words)])
     return Panel(
         Group(*lines),
         title=title,
@@ -165,6 +164,12 @@ def fault_panel(fault: FaultState, words: Words, hub: str | None = None) -> Pane
         border_style=SEVERITY_BORDERS.get(fault.severity, "white"),
         width=WIDTH,
     )
+
+
+def _light_of(fault: FaultState, words: Words) -> str:
+    if fault.device == "link" and fault.severity == "error":
+        return words("fault.waits")
+    return words("fault.blinks", count=fault.blinks) if fault.blinks else words("fault.unshown")
 
 
 def _joined(parts: list[str | None]) -> Styled:

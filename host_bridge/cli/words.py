@@ -110,6 +110,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "fault.since": ("since {time}", "自 {time}"),
     "fault.waits": ("light blinks slowly, blue", "指示灯蓝色慢闪"),  # the hub can't know why, and waits for the till
     "fault.blinks": ("light blinks {count} ×", "指示灯闪 {count} 次"),
+    "fault.unshown": ("the light does not show it", "指示灯不显示"),
     "severity.error": ("ERROR", "错误"),
     "severity.warning": ("WARNING", "警告"),
     "severity.notice": ("NOTICE", "提示"),

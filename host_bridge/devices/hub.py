@@ -27,6 +27,8 @@ from hublink.words import RESET_CAUSES
 
 log = logging.getLogger(__name__)
 
+CRASH_TOLD_S = 600.0  # so long people see that the hub restarted by itself
+
 
 class LinkView:
     """`devices.link.DeviceLink` over one path or two."""
@@ -79,6 +81,7 @@ class HubDevices:
         self._view = LinkView(link)
         self._notes: set[asyncio.Task[None]] = set()
         self._problems: list[str] = []
+        self._crash_timer: asyncio.TimerHandle | None = None
         self.printing = PrinterService(self._view, journal, events, printer)
         self.scans = ScannerService(self._view, journal, events, expire_ms)
         self.drawers = DrawerService(
@@ -112,7 +115,8 @@ class HubDevices:
         await self.scans.stop()
 
     async def settle(self) -> None:
-        """Wait for what is still being noted in the journal."""
+        """After the link's end: wait for what is still being noted in the journal."""
+        self._show_crash(False)
         if self._notes:
             await asyncio.wait(self._notes)
 
@@ -154,6 +158,7 @@ class HubDevices:
             self.indicator.want(shown)
 
     def link_up(self, hello: dict[str, Any], resumed: bool) -> None:
+        life_before = self._view.hub_id, self._view.boot_id
         self._view.begin_session(hello)
         self.printing.link_up(hello)
         self.drawers.link_up()
@@ -163,6 +168,28 @@ class HubDevices:
             hub = self.hub()
             assert hub is not None
             self._note("hub_started", reset_cause=hub.reset_cause, boots=hub.boots, crumb=hub.crumb)
+            self._explain_start(hub, came_back=life_before[0] == hub.id and life_before[1] != hub.boot_id)
+
+    def _explain_start(self, hub: HubState, *, came_back: bool) -> None:
+        """Say why it started. A crash before this bridge met the hub may be days old: that is for the log alone."""
+        if hub.crash is None:
+            log.info("the hub started: %s, boot %d", hub.reset_cause, hub.boots)
+        else:
+            log.warning(
+                "the hub started after a crash (%s, boot %d): %s [%s]",
+                *(hub.reset_cause, hub.boots, hub.crash.en, hub.crumb),
+            )
+        self._show_crash(came_back and hub.crash is not None and not hub.safe_mode)
+
+    def _show_crash(self, active: bool) -> None:
+        """A notice that clears by itself; the hub is never told of it."""
+        if self._crash_timer is not None:
+            self._crash_timer.cancel()
+            self._crash_timer = None
+        if active:
+            self._crash_timer = asyncio.get_running_loop().call_later(CRASH_TOLD_S, self._show_crash, False)
+        if active != ("hub_crashed" in self._faults.codes(BRIDGE)):
+            self._faults.report_bridge("hub_crashed", active)
 
     def _compare_versions(self, dictionary: int) -> None:
         """What both sides know goes on; that there is something which one doesn't know is worth a word."""

@@ -115,14 +115,14 @@ class FaultBoard:
             self._events.publish(FaultEvent(active=True, fault=fault))
 
     def _fault(self, code: str) -> FaultState:
-        _, _, device, severity, blinks = _ENTRY[code]
+        number, _, device, severity, blinks = _ENTRY[code]
         text = FAULT_TEXTS[code]
         return FaultState(
             code=code,
             severity=severity,  # type: ignore[arg-type]
             device=device,
             since=self._clock().isoformat(timespec="milliseconds"),
-            blinks=blinks,
+            blinks=blinks if number < NOT_SENT else 0,
             title=text.title,
             cause=text.cause,
             remedy=text.remedy,

@@ -321,6 +321,18 @@ FAULT_TEXTS: dict[str, FaultText] = {
             "可以继续收银。请技术人员有空时在本机执行 counterhub flash，写入匹配的固件。",
         ),
     ),
+    "hub_crashed": _fault(
+        ("Hub restarted by itself", "集线盒自行重启过"),
+        (
+            "Its program hung or failed. It was started again, and works.",
+            "集线盒程序曾卡死或出错，已自动重新启动并恢复工作。",
+        ),
+        (
+            "Go on selling. If it comes again, note what counterhub status says of the last crash, and call the technician "
+            "to update the hub's firmware.",
+            "可继续收银。若再次出现，请记下 counterhub status 显示的上次崩溃原因，并联系技术人员升级集线盒固件。",
+        ),
+    ),
     "link_error": _fault(
         ("Connection to the hub failed", "与集线盒的连接失败"),
         ("The port reports an error.", "端口报告错误。"),

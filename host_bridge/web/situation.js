@@ -19,7 +19,7 @@ function since(ms) {
 /** How the fault shows on the hub. While the link is down the hub can't know why, and waits for the till; a backup path that fails is a warning. */
 function lightText(fault) {
   if (fault.device === "link" && fault.severity === "error") return t("situation.light_waits");
-  return t("situation.blinks", { n: fault.blinks });
+  return fault.blinks ? t("situation.blinks", { n: fault.blinks }) : t("situation.light_unshown");
 }
 
 function facts(fault) {

@@ -33,6 +33,7 @@ const TEXTS = {
   "situation.cause": ["Why", "原因"],
   "situation.since": ["Since {time} ({ago})", "自 {time} 起（{ago}）"],
   "situation.light_waits": ["On the LED: slow blue blinking; dark if the hub has no power", "状态灯：蓝灯慢闪；集线盒没电时不亮"],
+  "situation.light_unshown": ["The LED does not show it", "状态灯不显示"],
   "situation.blinks": ["On the LED: {n} flashes, pause", "状态灯：闪 {n} 下，停顿"],
   "situation.more": ["Also", "另外"],
   "situation.code": ["Code {code}", "代码 {code}"],

@@ -58,6 +58,12 @@ def test_only_errors_change_the_exit_code(bridge: FakeBridge, counterhub: Comman
     assert counterhub("status", url=bridge.url).exit_code == code
 
 
+def test_what_the_light_does_not_show_nobody_is_told_to_count(bridge: FakeBridge, counterhub: Command) -> None:
+    bridge.answers["/api/v1/state"] = [make_state(faults=[FAULT | {"severity": "notice", "blinks": 0}])]
+    out = counterhub("status", url=bridge.url).out
+    assert "the light does not show it" in out and "blinks" not in out
+
+
 def test_a_link_that_is_down_exits_with_1_and_keeps_the_hub_last_met(bridge: FakeBridge, counterhub: Command) -> None:
     down = {"status": "down", "since": "2025-01-31T09:00:00.000Z", "reason": "port_missing"}
     bridge.answers["/api/v1/state"] = [make_state(link=down)]

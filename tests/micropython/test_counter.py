@@ -199,6 +199,8 @@ async def test_a_hung_program_is_reset_by_the_watchdog_and_leaves_its_crumb(till
     # The drill strikes wherever the program touches the chip next: whose turn that is, and where, is always named.
     assert what == "hang" and "?" not in hub["crumb"] and task and step, hub["crumb"]
     assert uptime.endswith("s")
+    (fault,) = (await till.until(lambda state: state["faults"] and state))["faults"]
+    assert (fault["code"], fault["severity"]) == ("hub_crashed", "notice")
 
 
 async def test_five_crashes_lead_to_safe_mode_and_a_mended_board_leaves_it(
