@@ -8,10 +8,12 @@ import asyncio
 import time
 
 from hublink.link import HUB, Link
+from hublink.messages import ERRORS
 from hublink.paths import Paths
 
 _READ_BYTES = 768  # one of the longest frames, or three of 240: what is done once a read is done less often
 _TIMER_SLICE_MS = 100  # the longest sleep: a timer that falls due meanwhile waits at most so long
+_ERRORS_APART_MS = 10_000
 
 
 class Uplink:
@@ -71,9 +73,17 @@ class Uplink:
         self.hand_on_events()
 
     async def keep_time(self, task):
-        """Task: the links' timers."""
+        """Task: the links' timers, and what the link with the session has counted of bad input: told once in each
+        session, and when it is more."""
+        told_at, told = time.ticks_ms(), None
         while True:
             task.work("timer")
+            link = self._links.session
+            if link and time.ticks_diff(time.ticks_ms(), told_at) >= _ERRORS_APART_MS:
+                told_at = time.ticks_ms()
+                counts = [min(link.statistics.get("error_" + name, 0), 0xFFFF) for name in ERRORS]
+                if (link.session, counts) != told and self.send("errors", *counts):
+                    told = (link.session, counts)
             wait_ms = _TIMER_SLICE_MS
             for path in self.paths:
                 wait_ms = min(wait_ms, self._time(path))

@@ -15,6 +15,7 @@ DICTIONARY = (
     (0x01, "faults", "*", "numbers"),  # hub: its active faults, one byte each; replaces what it said before
     (0x02, "blame", "*", "text"),  # hub: a task failed and was started again; its traceback's last lines
     (0x03, "problems", "*", "text"),  # hub: what its board file and file system lack, a line each; sent once a session
+    (0x04, "errors", "<HHHHHHHHH", "length checksum version echo session hello ack credit message"),  # hub: bad input
     (0x10, "kick", "<IBHI", "kick drawer on_ms deadline_ms"),  # bridge: deadline in the hub's own milliseconds
     (0x11, "kick_done", "<IB", "kick outcome"),  # hub: see KICK_OUTCOMES
     (0x12, "drawer", "<B", "state"),  # hub: see DRAWER_STATES

@@ -12,6 +12,9 @@ PHASE_NONE, PHASE_RECEIVING, PHASE_ENDED, PHASE_WRITTEN, PHASE_PROVEN, PHASE_ABO
 
 NO_JOB = b"\0" * 8
 
+# What `errors` tells, in its order; a link counts them with "error_" before: a name so long costs a hub 32 bytes each.
+ERRORS = ("length", "checksum", "version", "echo", "session", "hello", "ack", "credit", "message")
+
 
 class Message:
     """One entry of the dictionary."""

@@ -52,6 +52,7 @@ from host_bridge.hub.watcher import PortWatcher, Watcher
 from host_bridge.hub.worker import in_thread
 from host_bridge.state import LinkState
 from hublink.link import BRIDGE, Link
+from hublink.messages import ERRORS
 from hublink.profile import PROFILES, Profile
 
 log = logging.getLogger(__name__)
@@ -220,6 +221,7 @@ class HubLink:
         self._told: str | None = None  # the last reason that was warned of
         self._round_trip_ms: int | None = None
         self._counted: Counter[str] = Counter()  # by the connections that have ended
+        self._hub_errors: dict[str, int] = {}  # what the hub last told of its own counts, in this life of it
 
     # -- what the owner calls ------------------------------------------------------------------------------------------
 
@@ -298,7 +300,11 @@ class HubLink:
             detail=None if up else self._detail,
             round_trip_ms=self._round_trip_ms if up else None,
             session=self._connection.session if up and self._connection is not None else None,
-            statistics={**self.counters, **({} if self._connection is None else self._connection.waiting)},
+            statistics={
+                **self.counters,
+                **self._hub_errors,
+                **({} if self._connection is None else self._connection.waiting),
+            },
         )
 
     @property
@@ -357,6 +363,8 @@ class HubLink:
         before = self._hello
         resumed = before is not None and _same_life(before, hello)
         self._hello = hello
+        if not resumed:
+            self._hub_errors = {}
         self._choice.link_up(hello["hub_id"].hex())
         self._good_port = self._port_in_use
         self._round.clear()
@@ -382,6 +390,9 @@ class HubLink:
         self._each(lambda listener: listener.link_down(reason))
 
     def message(self, name: str, values: tuple[Any, ...]) -> None:
+        if name == "errors":
+            self._hub_errors = {f"hub_error_{kind}": count for kind, count in zip(ERRORS, values, strict=True) if count}
+            return
         self._each(lambda listener: listener.message(name, values))
 
     def writable(self, channel: int) -> None:

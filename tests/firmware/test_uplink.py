@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from hublink.fault_table import NUMBER_OF
 from hublink.link import BRIDGE, Link
+from hublink.messages import ERRORS
 from hublink.profile import PROFILES
 from tests.bridge.counter import BOARD
 from tests.firmware.board import Board
@@ -54,6 +56,67 @@ def open_session(uplink: Any, number: int) -> None:
         if link.is_up:
             return
     raise AssertionError("no session")
+
+
+class Bridge:
+    """The bridge's link at the other end of a hub's path, in no time."""
+
+    def __init__(self, board: Any, uplink: Any) -> None:
+        self._board = board
+        self._uplink = uplink
+        self._path = uplink.paths[0]
+        self._path._stream.write_now = self._take
+        self.errors: list[tuple[int, tuple[int, ...]]] = []
+        self.begin()
+
+    def begin(self, session: int = 7) -> None:
+        self.link = Link(BRIDGE, PROFILES["usb"], session=session)
+        self.link.start(self._board.life.ticks_ms())
+
+    def _take(self, coded: Any) -> int:
+        self.link.receive(bytes(coded), self._board.life.ticks_ms())
+        return len(coded)
+
+    async def go_on(self, span_s: int) -> None:
+        for _ in range(span_s * 20):
+            now = self._board.life.ticks_ms()
+            self.link.handle_timer(now)
+            while coded := self.link.data_to_send(now):
+                self._path.link.receive(coded, now)
+                self._uplink.hand_on_events()
+                self._uplink.flush()
+            while (event := self.link.next_event()) is not None:
+                if event[:2] == ("message", "errors"):
+                    self.errors.append((now, event[2]))
+            await seconds(0.05)
+
+
+@in_virtual_time
+async def test_a_hub_tells_what_it_has_counted_of_bad_input_seldom_and_only_when_it_is_more() -> None:
+    board, uplink, _ = started()
+    bridge = Bridge(board, uplink)
+    await bridge.go_on(25)
+    assert uplink.is_up and [values for _, values in bridge.errors] == [(0,) * len(ERRORS)]
+
+    link = uplink.paths[0].link
+    for number in range(40):
+        link.receive(b"~ab\x01cdefghijklmnopqrstuv~", link._now)
+        await bridge.go_on(1)
+        assert uplink.is_up, number
+    await bridge.go_on(25)
+    times = [at for at, _ in bridge.errors]
+    counts = [dict(zip(ERRORS, values, strict=True)) for _, values in bridge.errors]
+    assert 5 <= len(times) <= 6
+    assert all(after - before >= 10_000 for before, after in pairwise(times))
+    assert counts[-1] == {name: link.statistics.get(f"error_{name}", 0) for name in ERRORS}
+    assert sum(counts[-1].values()) == 40
+    told = len(bridge.errors)
+
+    link.close(board.life.ticks_ms())
+    uplink.flush()
+    bridge.begin(session=8)
+    await bridge.go_on(25)
+    assert uplink.is_up and [values for _, values in bridge.errors[told:]] == [bridge.errors[-1][1]]
 
 
 @in_virtual_time

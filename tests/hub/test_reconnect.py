@@ -316,6 +316,25 @@ class WatchedByHand:
         await self.appears.wait()
 
 
+async def test_what_a_hub_tells_of_its_own_counts_is_in_the_statistics_for_its_life(line: Pty, start: Start) -> None:
+    with FakeHub(line) as hub:
+        bridge = start(line.path)
+        await until(lambda: bridge.link.is_up and hub.link.is_up)
+        assert "hub_error_checksum" not in bridge.link.state().statistics
+        hub.link.send("errors", 1, 2, 3, 4, 5, 6, 0, 8, 9)
+        await until(lambda: "hub_error_checksum" in bridge.link.state().statistics)
+        told = bridge.link.state().statistics
+        assert (told["hub_error_length"], told["hub_error_checksum"], told["hub_error_message"]) == (1, 2, 9)
+        assert "hub_error_ack" not in told
+        assert not [event for event in bridge.listener.events if event[0] == "message"]
+
+        hub.boot(b"boot-002")
+        await until(lambda: not bridge.link.is_up)
+        assert bridge.link.state().statistics["hub_error_checksum"] == 2
+        await until(lambda: bridge.link.is_up and hub.link.is_up)
+        assert "hub_error_checksum" not in bridge.link.state().statistics
+
+
 async def test_counts_go_on_over_connections_and_what_waits_is_of_the_present_one(start: Start) -> None:
     new, made = scripted()
     watcher = WatchedByHand()

@@ -182,6 +182,7 @@ def message_vectors() -> dict[str, Any]:
         "faults": [(b"",), (b"\x01\x07",)],
         "blame": [(b"printer_read: OSError: 28",)],
         "problems": [(b"",), (b"board.json: printer.tx: there is no pin 99",)],
+        "errors": [(0,) * 9, (1, 2, 3, 4, 5, 6, 7, 8, 0xFFFF)],
         "kick": [(7, 1, 100, 0x3FFFFFFF)],
         "kick_done": [(7, 0)],
         "drawer": [(2,)],
