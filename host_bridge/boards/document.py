@@ -147,7 +147,9 @@ def _explain(key: str, value: Any, hint: Any, message: str) -> Wrong:
     number = int(named.group("number"))
     if want == "array":
         return Wrong(key, reason, Text(f"Write [{number}].", f"请写 [{number}]。"))
-    return Wrong(key, reason, Text(f"Write {number}, the number alone.", f"请写 {number}，只写数字。"))
+    return Wrong(
+        key, reason, Text(f"A pin is its number alone: {number} for {shown}.", f"引脚只写数字：{shown} 写作 {number}。")
+    )
 
 
 def _shorten(value: Any) -> str:

@@ -372,19 +372,29 @@ def test_everything_that_is_missing_or_of_the_wrong_kind_is_told_at_once() -> No
 @pytest.mark.parametrize(
     ("text", "key", "pins", "remedy"),
     [
-        (change(PICO, "tx = 0", 'tx = "GP0"'), "printer.tx", [0, 12, 28], "Write 0, the number alone."),
-        (change(PICO, "tx = 0", 'tx = "gpio12"'), "printer.tx", [0, 12, 28], "Write 12, the number alone."),
+        (change(PICO, "tx = 0", 'tx = "GP0"'), "printer.tx", [0, 12, 28], "A pin is its number alone: 0 for 'GP0'."),
+        (
+            change(PICO, "tx = 0", 'tx = "gpio12"'),
+            "printer.tx",
+            [0, 12, 28],
+            "A pin is its number alone: 12 for 'gpio12'.",
+        ),
         (change(PICO, "tx = 0", 'tx = "Kasse"'), "printer.tx", [0, 12, 28], None),
         (change(PICO, "tx = 0", "tx = -1"), "printer.tx", [0, 12, 28], None),
         (change(PICO, "tx = 0\n", ""), "printer.tx", [0, 12, 28], None),
         (change(PICO, "tx = 4\n", ""), "scanner.tx", [4, 8], None),
         (change(PICO, "cts = 2 ", "cts = true "), "printer.cts", [2, 14], None),
-        (change(PICO, "kick = [17]", 'kick = ["GP17"]'), "drawer.kick[0]", None, "Write 17, the number alone."),
+        (
+            change(PICO, "kick = [17]", 'kick = ["GP17"]'),
+            "drawer.kick[0]",
+            None,
+            "A pin is its number alone: 17 for 'GP17'.",
+        ),
         (change(PICO, "kick = [17]", 'kick = "GP17"'), "drawer.kick", None, "Write [17]."),
         (change(PICO, "kick = [17]", "kick = []"), "drawer.kick", None, None),
         (change(ESP32, "switch = 4", "switch = 4.0"), "drawer.switch", [4, 13, 26, 27], None),
         (change(S3, "red = 39", "red = 300"), "indicator.red", None, None),
-        (change(S3, "pin = 1 ", 'pin = "IO1" '), "safe_mode.pin", None, "Write 1, the number alone."),
+        (change(S3, "pin = 1 ", 'pin = "IO1" '), "safe_mode.pin", None, "A pin is its number alone: 1 for 'IO1'."),
     ],
 )
 def test_a_pin_of_the_wrong_kind_or_a_missing_one_comes_with_those_that_would_do(
